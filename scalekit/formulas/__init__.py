@@ -1,0 +1,1 @@
+"""Laws from their formulas: each function returns a Law."""

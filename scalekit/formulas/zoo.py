@@ -1,0 +1,90 @@
+"""The zoo: published laws as data, each an entry of data/laws/<theme>.toml."""
+
+import tomllib
+from functools import cache
+
+import pandas as pd
+
+from scalekit.formulas.law import Law
+from scalekit.tables.load import folder
+from scalekit.words import check_known, unknown
+
+
+@cache
+def _entries():
+    """Entries of all themes, by name."""
+    found = {}
+    for path in sorted((folder() / "laws").glob("*.toml")):
+        found |= tomllib.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _build(name):
+    return Law(name=name, **_entries()[name])
+
+
+def law(name: str) -> Law:
+    """Return a law of the zoo by its name; the same object each time, so it is compiled once.
+
+    Parameters
+    ----------
+    name : str
+        A name that `laws` lists, such as ``"chinchilla"``.
+
+    Notes
+    -----
+    How this misleads: a law has no range of its own. Its published constants hold for the runs they
+    were fitted to.
+
+    Examples
+    --------
+    >>> law("chinchilla").formula
+    'L(N, D) = E + A/N**alpha + B/D**beta'
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"law: a name such as 'chinchilla' is wanted; got {type(name).__name__}.")
+    if name not in _entries():
+        mend = " Or write a formula, as in 'L(N) = A/N**alpha'."
+        raise ValueError(unknown("law", "law", name, _entries()) + mend)
+    return _build(name)
+
+
+def laws(theme: str | None = None) -> pd.DataFrame:
+    """List the laws of the zoo: name (index), title, theme, formula, paper, published.
+
+    Parameters
+    ----------
+    theme : str, optional
+        Keep one theme only.
+
+    Notes
+    -----
+    How this misleads: what the zoo holds was published and fits on one line; that says nothing of
+    its merit.
+
+    Examples
+    --------
+    >>> "chinchilla" in laws().index
+    True
+    """
+    table = pd.DataFrame.from_dict(_entries(), orient="index").rename_axis("name")
+    published = table["published"].map(", ".join, na_action="ignore").fillna("")
+    table = table[["title", "theme", "formula", "paper"]].assign(published=published)
+    if theme is None:
+        return table
+    check_known("laws", "theme", [theme], sorted(set(table["theme"])))
+    return table[table["theme"] == theme]
+
+
+def as_law(law_or_text: Law | str, who: str = "fit") -> Law:
+    """Return a Law from a Law, the name of one in the zoo, or a formula."""
+    if isinstance(law_or_text, Law):
+        return law_or_text
+    if not isinstance(law_or_text, str):
+        order = " The law comes first, the runs second." * hasattr(law_or_text, "columns")
+        raise ValueError(
+            f"{who}: a law is a Law, a name such as 'chinchilla' or a formula; got "
+            f"{type(law_or_text).__name__}.{order}"
+        )
+    return Law(law_or_text) if "=" in law_or_text else law(law_or_text)
