@@ -1,0 +1,483 @@
+"""Fit a law to runs: what is minimised, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from scalekit.fits import draws, given, health, profile, solver
+from scalekit.fits.problem import Problem
+from scalekit.formulas.law import Law
+from scalekit.formulas.zoo import as_law
+from scalekit.tables import check, load
+from scalekit.words import FitError, check_known, tails
+
+# Two starts found the same optimum if their objectives agree to this share.
+SAME = 1e-6
+OPTIONS = ("loss", "delta", "space", "weights", "start", "seed")
+# A minimum that is higher by this share is another one.
+_OTHER = 1e-4
+
+
+class Starts(NamedTuple):
+    """How the starts of a fit fared.
+
+    screened : starts looked at. polished : those followed to a minimum. share : the part of the
+    polished that reached the best one. rival : objective of the best different minimum, or None
+    where every start agrees.
+    """
+
+    screened: int
+    polished: int
+    share: float
+    rival: float | None
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Fit:
+    """What a fit found. Made by `fit`; never changed: `bootstrap` returns a new one, with draws.
+
+    Attributes
+    ----------
+    params : Series
+        The estimates, in the units of the runs.
+    objective : float
+        At the estimates. Huber: the sum over runs. Squared: the residual sum of squares.
+    n_obs, dropped : int
+        Rows used, and rows of the table, or of the part that was chosen, left out (None: unknown).
+    condition : float
+        Of the Jacobian with columns scaled to length 1: how many digits the runs cost.
+    at_bound : tuple of str
+        Parameters at a limit.
+    warnings : tuple of str
+        Why to be careful, in sentences. Empty when nothing was noticed.
+    data_range : dict of str to (low, high)
+        Of each input: predictions outside are extrapolations.
+    residual_sd : float
+        sqrt(sum of squared residuals / (n_obs - parameters)), of ln y, or of y in linear space.
+    draws : DataFrame or None
+        Bootstrap estimates, a row a resample.
+
+    Notes
+    -----
+    How this misleads: single parameters are often poorly known while predictions are good, because
+    the objective has a long valley (A with alpha, B with beta). Compare predictions, not constants.
+    """
+
+    law: Law
+    params: pd.Series
+    objective: float
+    n_obs: int
+    dropped: int | None
+    loss: str
+    delta: float | None
+    space: str
+    starts: Starts
+    condition: float
+    at_bound: tuple
+    warnings: tuple
+    data_range: dict
+    seed: int
+    runs: pd.DataFrame
+    residual_sd: float
+    draws: pd.DataFrame | None = None
+    draws_note: str = ""
+    level: float = 0.95
+    problem: Problem = field(default=None, repr=False)
+    u: np.ndarray = field(default=None, repr=False)
+    weights: np.ndarray | None = field(default=None, repr=False)
+
+    def __getitem__(self, name: str) -> float:
+        check_known("fit", "parameter", [name], self.params.index)
+        return float(self.params[name])
+
+    @property
+    def se(self) -> pd.Series:
+        """Series: standard errors, of the draws, else by the Jacobian (squared loss), else NaN."""
+        if self.draws is not None:
+            return self.draws.std()
+        if self.loss == "squared":
+            return health.standard_errors(self)
+        return pd.Series(np.nan, index=self.params.index)
+
+    def table(self, level: float | None = None) -> pd.DataFrame:
+        """Estimates, standard errors, intervals (at the bootstrap's level); NaN where unknown."""
+        out = pd.DataFrame({"estimate": self.params, "se": self.se, "low": np.nan, "high": np.nan})
+        if self.draws is not None:
+            out[["low", "high"]] = self.ci(level)
+        return out
+
+    def ci(self, level: float | None = None) -> pd.DataFrame:
+        """Percentile intervals of the draws, low and high, a row a parameter.
+
+        How this misleads: they are not corrected for bias or skew; with few runs they cover too
+        seldom. `level` is the bootstrap's own (0.95) unless given.
+        """
+        return draws.interval(draws.draws_of(self, "ci"), self.level if level is None else level)
+
+    def predict(
+        self, frame: pd.DataFrame | None = None, *, level: float | None = None, **inputs
+    ) -> np.ndarray | pd.DataFrame:
+        """Predict the output, with intervals on demand.
+
+        Parameters
+        ----------
+        frame, inputs
+            A table with the inputs as columns, or each by name: ``fit.predict(N=70e9, D=1.4e12)``.
+        level : float, optional
+            Ask for intervals at this level; needs draws.
+
+        Returns
+        -------
+        ndarray, or DataFrame with `level`
+            Columns: value; low, high (confidence: where the curve is); pred_low, pred_high
+            (prediction: where one new run would fall, with noise drawn from the residuals).
+
+        Notes
+        -----
+        How this misleads: both intervals assume the law is right. Outside ``data_range`` that is
+        the assumption most likely to fail, and no interval shows it.
+
+        Examples
+        --------
+        >>> import scalekit as sk
+        >>> fit = sk.fit("chinchilla", sk.load("chinchilla")).bootstrap(200, seed=0)
+        >>> list(fit.predict(N=70e9, D=1.4e12, level=0.95))
+        ['value', 'low', 'high', 'pred_low', 'pred_high']
+        """
+        names, positive = self.law.inputs, self.law.positive_inputs
+        x = check.inputs(names, frame, inputs, who="predict", positive=positive)
+        if level is None:
+            return self.law(**x, **self.params)
+        out = draws.intervals(self, x, level)
+        return out if frame is None else out.set_axis(frame.index)
+
+    def residuals(self) -> pd.Series:
+        """Residuals in the order of the runs: ln y - ln fitted in log space, else y - fitted."""
+        r = np.empty(self.n_obs)
+        r[self.problem.order] = self.problem.residuals(self.u[None])[0]
+        return pd.Series(r * self.problem.residual_unit, index=self.runs.index, name="residual")
+
+    def bootstrap(
+        self,
+        n: int = 1000,
+        *,
+        seed: int = 0,
+        level: float = 0.95,
+        by: str | None = None,
+        stratify: str | None = None,
+    ) -> Fit:
+        """Refit resamples of the runs, each a set of weights, all at once.
+
+        Parameters
+        ----------
+        n : int
+            Resamples, at least 2. About 200 for a standard error, 2000 for a 95 % interval.
+        seed, level
+            Of the resampling; of the intervals that the fit then shows.
+        by : str, optional
+            Resample whole clusters, the values of this column: checkpoints of one model rise and
+            fall together.
+        stratify : str, optional
+            Resample within each value of this column, keeping their counts.
+
+        Returns
+        -------
+        Fit
+            The same fit, with `draws` (n rows) and a note on the audit: of 16 resamples solved
+            again from many starts, how many had a lower minimum than the warm start found.
+
+        Notes
+        -----
+        How this misleads: it measures the noise of these runs under this law. It knows nothing of a
+        wrong law, of runs that all share one learning-rate schedule, or of digitisation errors that
+        all lean one way. Efron 1979; Besiroglu et al. 2024, arXiv:2404.10102, take 4000 resamples.
+
+        Examples
+        --------
+        >>> import scalekit as sk
+        >>> fit = sk.fit("chinchilla", sk.load("chinchilla")).bootstrap(200, seed=0)
+        >>> fit.draws.shape
+        (200, 5)
+        """
+        tails(level, "bootstrap")
+        drawn, note, doubts = draws.bootstrap(self, n, seed, by, stratify)
+        warnings = self.warnings + doubts
+        return replace(self, draws=drawn, draws_note=note, level=float(level), warnings=warnings)
+
+    def profile(
+        self, name: str, *, values: Sequence[float] | None = None, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Objective along one parameter, all others refitted at each value.
+
+        The interval holds the values that the runs do not rule out: those whose objective exceeds
+        the least by no more than the likelihood-ratio limit. For squared loss that is
+        ``Q <= Q* (1 + t^2/(n - k))`` with Student's t; for Huber the increase, scaled by
+        mean(psi') / mean(psi^2), is compared with chi-squared (one degree of freedom).
+
+        Parameters
+        ----------
+        name, level
+            The parameter, and the level of its interval.
+        values : array, optional
+            Where to look; else 41 values, spread wider until the limit is passed on both sides.
+
+        Returns
+        -------
+        DataFrame
+            Columns: the parameter, objective, and the other parameters at each value.
+            ``attrs["interval"]`` is (low, high), NaN on a side where the limit is never passed;
+            ``attrs["limit"]`` is the objective at the limit.
+
+        Notes
+        -----
+        How this misleads: for Huber with a narrow delta, mean(psi') rests on the few runs within
+        delta of the curve, so the limit is itself uncertain; the bootstrap makes no use of it.
+        Bates and Watts 1988, chapter 6, on profiles.
+
+        Examples
+        --------
+        >>> import scalekit as sk
+        >>> fit = sk.fit("chinchilla", sk.load("chinchilla"))
+        >>> low, high = fit.profile("E").attrs["interval"]
+        >>> bool(low < fit["E"] < high)
+        True
+        """
+        return profile.profile(self, name, values, level)
+
+    def derive(self, formula: str, *, level: float | None = None) -> pd.Series:
+        """Compute a quantity from the parameters, and carry it through the draws.
+
+        The formula is one in the parameters, such as ``"beta/(alpha + beta)"``, read as safely as a
+        law's; `level` is that of the interval, the bootstrap's own unless given. Returns a Series:
+        value, se, low, high, the last three NaN ("not estimated") without draws.
+
+        Notes
+        -----
+        How this misleads: a ratio of poorly known parameters can have a well-known value, and the
+        reverse. That is the point of carrying the draws, not the separate intervals.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> N = np.logspace(6, 9, 12)
+        >>> f = fit("L(N) = E + A/N**alpha", pd.DataFrame({"N": N, "L": 2 + 50 / N**0.3}))
+        >>> float(f.derive("1/alpha")["value"].round(3))
+        3.333
+        """
+        return draws.derive(self, formula, self.level if level is None else level)
+
+    def describe(self) -> str:
+        """Say in a few sentences what was fitted and how well."""
+        log = self.space == "log"
+        used = f"{self.n_obs} runs"
+        if self.dropped:
+            used += f" ({self.dropped} of {self.n_obs + self.dropped} left out)"
+        how = "least squares" if self.loss == "squared" else f"the sum of Huber({self.delta:g})"
+        where = "log " * log + self.law.output
+        miss = f"{100 * self.residual_sd:.2g} %" if log else f"{self.residual_sd:.3g}"
+        agree = f"{self.starts.share:.0%} of {self.starts.polished} polished starts agree."
+        return (
+            f"{self.law.formula} on {used} by {how} on {where}: {self._values()}; residuals have a "
+            f"standard deviation of {miss}. {' '.join(self.warnings) or agree}"
+        )
+
+    def _values(self, equals=" = "):
+        return ", ".join(f"{name}{equals}{value:.4g}" for name, value in self.params.items())
+
+    def __repr__(self):
+        count = len(self.warnings)
+        doubt = f"; {count} warning{'s' * (count > 1)}" * (count > 0)
+        return (
+            f"Fit({self.law.formula}; {self.n_obs} runs; {self._values('=')}; "
+            f"objective={self.objective:.6g}{doubt})"
+        )
+
+    def _repr_html_(self):
+        table = self.table()
+        low, high = table["low"].map("{:.3g}".format), table["high"].map("{:.3g}".format)
+        shown = {
+            "estimate": table["estimate"].map("{:.4g}".format),
+            "standard error": table["se"].map("{:.2g}".format),
+            f"{100 * self.level:g} % interval": low + " to " + high,
+        }
+        show = pd.DataFrame(shown).replace(["nan", "nan to nan"], "not estimated")
+        note = f"<p>{self.draws_note}</p>" if self.draws_note else ""
+        return f"<p>{self.describe()}</p>{show.to_html()}{note}"
+
+
+def fit(
+    law: Law | str,
+    runs: pd.DataFrame,
+    *,
+    loss: str = "huber",
+    delta: float = 1e-3,
+    space: str = "log",
+    weights: str | Sequence[float] | None = None,
+    start: Mapping | Sequence[float] | None = None,
+    seed: int = 0,
+) -> Fit:
+    r"""Fit a law to runs, from many starts, and say how far to trust it.
+
+    Minimises :math:`\sum_i w_i\,\rho(r_i)` with :math:`r_i = \ln y_i - \ln f(x_i)` (or
+    :math:`y_i - f(x_i)`), where :math:`\rho` is Huber's loss, :math:`r^2/2` up to `delta` and
+    :math:`\delta(|r| - \delta/2)` beyond, or the square.
+
+    Parameters
+    ----------
+    law : Law or str
+        A law, the name of one in the zoo, or a formula such as
+        ``"L(N, D) = E + A/N**alpha + B/D**beta"``.
+    runs : DataFrame, shape (n, ...)
+        A column for the output and each input, a row a run. Never changed.
+    loss : {"huber", "squared"}
+        With ``"squared"`` the objective reported is the residual sum of squares.
+    delta : float
+        Where Huber's loss turns from square to line; in the unit of the residuals.
+    space : {"log", "linear"}
+        Residuals of ln y, or of y.
+    weights : str or array of shape (n,), optional
+        Positive weights of the rows, or the column that holds them.
+    start : mapping or sequence, optional
+        A start of your own, tried besides ours. All parameters, in the units of the runs.
+    seed : int
+        Of the starts. The result is the same for any seed when the starts agree.
+
+    Raises
+    ------
+    FitError
+        No start leads anywhere; inputs collinear in logs; a parameter at a limit that only the runs
+        could have set; parameters that the runs do not tell apart.
+
+    Notes
+    -----
+    How this misleads: with delta = 1e-3 the objective is close to least absolute error, so most
+    runs only vote on the sign of their residual, and a *mean* instead of a sum stops optimisers
+    early at the same tolerance. Rows are taken as independent: checkpoints of one model are not
+    (see ``fit.bootstrap(by=...)``).
+
+    References
+    ----------
+    Hoffmann et al. 2022, arXiv:2203.15556, section 3.3 (objective). Huber 1964 (loss).
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> N = np.logspace(6, 9, 12)
+    >>> runs = pd.DataFrame({"N": N, "L": 2 + 50 / N**0.3})
+    >>> round(fit("L(N) = E + A/N**alpha", runs)["alpha"], 6)
+    0.3
+    """
+    law = as_law(law)
+    x, y, w = given.table(law, runs, loss, delta, space, weights, "fit")
+    given.refuse_too_little(law, x, y)
+    problem = Problem(law, x, y, w, loss, delta, space)
+    own = () if start is None else problem.from_raw(given.starts(law, start, seed))
+    found = solver.solve(problem, seed, own)
+    if found is None or not np.isfinite(found[1]).any():
+        raise FitError(
+            f"fit: {law.formula} or its derivatives are not finite on these runs from any start; "
+            "look for inputs outside its domain, or give start={...} or the law a start range."
+        )
+    u, value, starts = best_of(problem, *found, own)
+    objective = value * problem.reported
+    # the fit keeps what it saw
+    runs = runs.copy()
+    return Fit(
+        law=law,
+        objective=objective,
+        n_obs=problem.n,
+        dropped=load.left_out(runs),
+        loss=loss,
+        delta=float(delta) if loss == "huber" else None,
+        space=space,
+        starts=starts,
+        data_range={c: (float(runs[c].min()), float(runs[c].max())) for c in law.inputs},
+        seed=seed,
+        runs=runs,
+        problem=problem,
+        u=u,
+        weights=None if weights is None else w,
+        **health.examine(problem, u, objective, starts),
+    )
+
+
+def best_of(problem, u, value, screened, polished, own):
+    """Pick the best minimum: its coordinates, its objective, and how the starts fared."""
+    # objectives this small are rounding
+    floor = 1e-20 * problem.n
+    best = _choose(u, value, floor, own)
+    same = polished <= value[best] * (1 + SAME) + floor
+    other = polished[(polished > value[best] * (1 + _OTHER) + floor) & np.isfinite(polished)]
+    rival = float(other.min() * problem.reported) if len(other) else None
+    starts = Starts(screened, len(polished), float(same.mean()), rival)
+    return u[best], float(value[best]), starts
+
+
+def _choose(u, value, floor, own):
+    """Pick the lowest; of equals the one that the user's start led to, or that lies nearest.
+
+    Equals are terms that can change places, or signs.
+    """
+    equal = np.flatnonzero(value <= value.min() * (1 + 1e-9) + floor)
+    if len(own) and equal[0] == 0:
+        return 0
+    # terms that can change places must not tie
+    side = 1 + 1e-3 * np.arange(u.shape[1])
+    # not 0: of mirror images the positive one
+    anchor = own[0] if len(own) else 1e-3
+    nearest = equal[np.argmin(np.abs(u[equal] - anchor) @ side)]
+    near = equal[np.abs(u[equal] - u[nearest]).max(1) < 1e-3]
+    return int(near[np.argmin(value[near])])
+
+
+def objective(
+    law: Law | str,
+    runs: pd.DataFrame,
+    params: str | Mapping,
+    *,
+    loss: str = "huber",
+    delta: float = 1e-3,
+    space: str = "log",
+    weights: str | Sequence[float] | None = None,
+) -> float:
+    """Objective of given constants on runs: the number that `fit` minimises.
+
+    Parameters
+    ----------
+    law, runs, loss, delta, space, weights
+        As in `fit`.
+    params : str or mapping
+        Published constants by their key, or a value for each parameter.
+
+    Returns
+    -------
+    float
+        The sum of Huber over the runs, or the residual sum of squares.
+
+    Notes
+    -----
+    How this misleads: objectives compare only on the same runs, loss, delta and space.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> runs = pd.DataFrame({"N": [1e6, 1e7, 1e8], "L": [4.0, 3.0, 2.0]})
+    >>> at = {"A": 3, "alpha": 0}
+    >>> objective("L(N) = A + alpha*N", runs, at, loss="squared", space="linear")
+    2.0
+    """
+    law = as_law(law, "objective")
+    x, y, w = given.table(law, runs, loss, delta, space, weights, "objective")
+    f = law(**dict(zip(law.inputs, x, strict=True)), **law.at(params))
+    log = space == "log"
+    below = int((f <= 0).sum())
+    if log and below:
+        raise ValueError(f"objective: the law is <= 0 on {below} runs, so its log is not defined.")
+    r = np.abs(np.log(y) - np.log(f)) if log else np.abs(y - f)
+    c = np.minimum(r, delta)
+    return float(np.sum(w * (r**2 if loss == "squared" else c * (r - 0.5 * c))))

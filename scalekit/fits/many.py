@@ -1,0 +1,97 @@
+"""Fit one law to many groups of runs."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from scalekit.fits.fit import OPTIONS, fit
+from scalekit.formulas.law import Law
+from scalekit.formulas.zoo import as_law
+from scalekit.tables.check import columns
+from scalekit.words import FitError, check_known
+
+# What the result says of a group besides its parameters.
+_ABOUT = ("objective", "n_obs", "share", "warnings", "error")
+
+
+def fit_many(
+    law: Law | str, runs: pd.DataFrame, *, by: str | Sequence[str], **options
+) -> pd.DataFrame:
+    """Fit one law to each group of runs, on all cores, or on a cluster through joblib's backends.
+
+    Parameters
+    ----------
+    law : Law or str
+        As in `fit`.
+    runs : DataFrame
+        A row a run.
+    by : str or list of str
+        Columns whose values make the groups.
+    **options
+        Passed to `fit`.
+
+    Returns
+    -------
+    DataFrame
+        A row a group: the `by` columns, parameters, objective, n_obs, share (of starts that agree),
+        warnings, error. A group that cannot be fitted keeps its row, with the reason in `error` and
+        NaN elsewhere.
+
+    Notes
+    -----
+    How this misleads: many fits make some look good by chance. Look at `error` and `warnings`
+    before you rank. With ``joblib.parallel_config("dask")`` the groups are fitted on a
+    dask.distributed cluster.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> N = np.logspace(6, 9, 8)
+    >>> x, y = (pd.DataFrame({"N": N, "L": 2 + a / N**0.3}) for a in (40, 60))
+    >>> runs = pd.concat([x.assign(set="x"), y.assign(set="y")])
+    >>> fit_many("L(N) = E + A/N**alpha", runs, by="set")["A"].round(3).tolist()
+    [40.0, 60.0]
+    """
+    from joblib import Parallel, delayed
+    from tqdm.auto import tqdm
+
+    law = as_law(law, "fit_many")
+    by = [by] if isinstance(by, str) else list(by or ())
+    _check(law, runs, by, options)
+    groups = list(runs.groupby(by, sort=True, dropna=False))
+    shown = tqdm(groups, desc="fit_many", delay=20, leave=False)
+    # starting processes takes as long as a few fits
+    parallel = Parallel(n_jobs=-1 if len(groups) > 8 else 1)
+    rows = parallel(delayed(_row)(law, part, options) for _, part in shown)
+    keys = pd.DataFrame([key for key, _ in groups], columns=by)
+    return keys.join(pd.DataFrame(rows, columns=[*law.params, *_ABOUT]))
+
+
+def _check(law, runs, by, options):
+    columns(runs, [], who="fit_many")
+    check_known("fit_many", "column", by, runs.columns)
+    check_known("fit_many", "option", options, OPTIONS)
+    taken = [name for name in by if name in {*law.params, *_ABOUT}]
+    if taken:
+        raise ValueError(
+            f"fit_many: {taken[0]!r} is a column of the result already; rename the one in by."
+        )
+    if not by:
+        raise ValueError(
+            "fit_many: there are no groups; give the columns that make them, as in "
+            "by=['train_set']."
+        )
+    if not isinstance(options.get("weights"), (str, type(None))):
+        raise ValueError(
+            "fit_many: weights must be the name of a column, which each group then brings along."
+        )
+
+
+def _row(law, runs, options):
+    try:
+        found = fit(law, runs, **options)
+    except (FitError, ValueError) as error:
+        return {"n_obs": len(runs), "warnings": "", "error": str(error)}
+    warnings = " ".join(found.warnings)
+    about = (found.objective, found.n_obs, found.starts.share, warnings, "")
+    return dict(found.params) | dict(zip(_ABOUT, about, strict=True))
