@@ -1,0 +1,1 @@
+"""What follows from fits, runs and budgets: decisions, comparisons, forecasts."""

@@ -1,0 +1,158 @@
+"""Approach 3 of Hoffmann et al. 2022: the minimum of a fitted law on ``C = 6 N D``."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from scalekit.answers.frontier import as_budgets, with_ends
+from scalekit.fits.fit import Fit
+from scalekit.formulas.law import Law
+from scalekit.formulas.zoo import as_law
+from scalekit.tables.check import inputs
+from scalekit.words import FitError, is_number, tails
+
+
+def closed_form(
+    C: ArrayLike,
+    A: ArrayLike,
+    B: ArrayLike,
+    alpha: ArrayLike,
+    beta: ArrayLike,
+    flops_per_param_token: float = 6,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Compute-optimal N and D of ``L = E + A/N**alpha + B/D**beta``.
+
+    .. math:: N = G (C/6)^{a}, \quad D = (C/6)^{b}/G, \quad a = \beta/(\alpha+\beta) = 1 - b,
+              \quad G = (\alpha A / \beta B)^{1/(\alpha+\beta)}
+
+    (arXiv:2203.15556, equation 4). C in FLOP and the constants are broadcast together;
+    `flops_per_param_token` is the 6 of ``C = 6 N D``.
+
+    Notes
+    -----
+    How this misleads: G raises a ratio of two poorly known constants to a power near 1.4; take A,
+    B, alpha and beta from one fit, unrounded.
+
+    Examples
+    --------
+    >>> N, D = closed_form(5.76e23, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    >>> f"{N:.3g} parameters, {D / N:.1f} tokens each"
+    '3.22e+10 parameters, 92.6 tokens each'
+    """
+    given = {"C": C, "A": A, "B": B, "alpha": alpha, "beta": beta}
+    given["flops_per_param_token"] = flops_per_param_token
+    given = inputs(given, None, given, who="closed_form", positive=given)
+    C, A, B, alpha, beta, six = given.values()
+    half = C / six
+    N = np.exp((np.log(alpha * A) - np.log(beta * B) + beta * np.log(half)) / (alpha + beta))
+    return N, half / N
+
+
+def optimal(
+    law: Fit | Law | str,
+    C: ArrayLike,
+    params: str | dict | pd.Series | None = None,
+    *,
+    level: float = 0.95,
+    flops_per_param_token: float = 6,
+) -> pd.DataFrame:
+    """Approach 3: the N and D of least loss on ``C = 6 N D``, for any law in N and D.
+
+    `law` is a fit (with draws: intervals too), or a law, its name in the zoo or its formula, with
+    `params`, a key of ``law.published`` or a mapping of constants. C are budgets in FLOP, and
+    `flops_per_param_token` the 6 of ``C = 6 N D``: 6 times `flops.Shape.ratio` for an exact count.
+
+    Returns ``C, N, D, D_per_N, L``, a row a budget; with draws ``N_low, N_high`` and so on.
+    ``attrs["C_range"]`` holds the range of C in the fitted runs, where they have one. If the loss
+    falls up to an edge, one parameter or one token, there is no optimum: a FitError, also if more
+    draws do so than the interval has tails for (arXiv:2203.15556, section 3.3; arXiv:2404.10102).
+
+    Notes
+    -----
+    How this misleads: the interval knows the scatter of the runs, not the choice of the law, nor
+    what N counts; two laws that fit equally well may differ by more than both intervals far outside
+    the data.
+
+    Examples
+    --------
+    >>> law = "L(N, D) = E + A/N**alpha + B/D**beta"
+    >>> best = optimal(law, C=1e21, params=dict(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28))
+    >>> [f"{v:.4g}" for v in best.loc[0, ["N", "D_per_N", "L"]]]
+    ['1.824e+09', '50.08', '2.329']
+    """
+    ends = tails(level, "optimal")
+    C, six = as_budgets(C, "optimal"), flops_per_param_token
+    if not is_number(six) or not 0 < six < np.inf:
+        raise ValueError(
+            f"optimal: flops_per_param_token = {six!r} is not a number above zero; 6 is usual."
+        )
+    own, draws, runs = None, None, ()
+    if isinstance(law, Fit):
+        law, own, draws, runs = law.law, law.params, law.draws, law.runs
+    law = as_law(law, "optimal")
+    if (own is None) == (params is None):
+        raise ValueError(
+            "optimal: a law needs constants, params= a key such as 'besiroglu2024' or a mapping; "
+            "a Fit brings its own: pass its .law with params= to use others."
+        )
+    if set(law.inputs) != {"N", "D"}:
+        raise ValueError(
+            f"optimal: {law.formula!r} has the inputs {', '.join(law.inputs)}; it must tell "
+            "parameters N from tokens D, and need nothing else: write other values into it."
+        )
+    constants = law.at(params if own is None else own)
+    inputs(law.params, None, constants, who="optimal")
+    # (1 + draws, parameters)
+    constants = pd.concat([pd.DataFrame([constants]), draws])
+    best, edge = _minimum(law, C, constants, six)
+    if edge[0].any():
+        at = edge[0].argmax()
+        raise FitError(
+            f"optimal: at C = {C[at]:.3g} the loss keeps falling to the edge, N = "
+            f"{best['N'][0, at]:.3g}: an optimum does not exist there for these constants."
+        )
+    share = edge.sum(0).max() / max(1, len(edge) - 1)
+    if share > ends[0]:
+        raise FitError(
+            f"optimal: {share:.0%} of the draws have no optimum at a budget, more than an interval "
+            f"of {level:.0%} leaves out; these runs do not settle whether one exists."
+        )
+    out = with_ends(C, best, ends)
+    out.attrs["level"] = level
+    if "C" in runs:
+        out.attrs["C_range"] = (float(runs["C"].min()), float(runs["C"].max()))
+    return out
+
+
+@np.errstate(all="ignore")
+def _minimum(law, C, constants, six):
+    """Optimum at each budget for each row of constants, and whether it is at an edge.
+
+    Returns a dict of arrays (rows, budgets) and an array of bool of that shape.
+    """
+    half = C / six
+    if half.min() <= 1:
+        raise FitError(f"optimal: C = {C.min():.3g} does not pay for one parameter and one token.")
+    constants = [constants[[name]].to_numpy() for name in law.params]
+
+    def loss(N, half):
+        given = {"N": N, "D": half / N}
+        values = law.value(*[given[name] for name in law.inputs], *constants)
+        return np.where(np.isfinite(values), values, np.inf)
+
+    N, edge = np.empty((2, len(constants[0]), len(C)))
+    for j, h in enumerate(half):
+        # ln N from one parameter to one token
+        grid = np.linspace(0, np.log(h), 401)
+        best = loss(np.exp(grid)[None], h).argmin(1)
+        edge[:, j] = (best == 0) | (best == len(grid) - 1)
+        low, high = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, len(grid) - 1)]
+        # golden section: 0.618**45 of two grid steps is 1e-10 in ln N
+        for _ in range(45):
+            step = 0.618034 * (high - low)
+            left, right = high - step, low + step
+            falls = loss(np.exp(left)[:, None], h) < loss(np.exp(right)[:, None], h)
+            low, high = np.where(falls[:, 0], [low, right], [left, high])
+        N[:, j] = np.exp((low + high) / 2)
+    D = half / N
+    return {"N": N, "D": D, "D_per_N": D / N, "L": loss(N, half)}, edge.astype(bool)
