@@ -1,0 +1,1 @@
+"""Published against reproduced, exercises, and the commands that run the notebooks."""

@@ -1,0 +1,351 @@
+"""The scoreboard: published figures beside ours, with a verdict a row, on screen and on record."""
+
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from html import escape
+from itertools import groupby
+from json import dumps
+from operator import itemgetter
+from pathlib import Path
+
+import pandas as pd
+
+from scalekit.book.published import DECIDING, published
+from scalekit.tables import load
+from scalekit.words import is_number
+
+# Best first; 'shown' is no verdict.
+VERDICTS = ("reproduced", "close", "differs", "shown")
+# Rows; a longer board is folded.
+_LONG = 25
+_NUMBERS = ("ours", "ours_low", "ours_high")
+# What is recorded; published, low and high are text as printed.
+RECORD = ("key", "notebook", "published", "low", "high", *_NUMBERS, "verdict", "note")
+
+
+def judge(figure: Mapping, ours: float, low: float | None = None, high: float | None = None) -> str:
+    """Judge a number of ours against a row of `published`; the rule is that of `Scoreboard`.
+
+    `ours` and its interval are in the row's unit. The verdict is one of reproduced, close, differs,
+    shown; how it misleads: see `Scoreboard`.
+    """
+    if figure["status"] not in DECIDING:
+        return "shown"
+    value, unit = float(figure["value"]), _last_digit(figure)
+    # binary floats cannot hold half a decimal unit exactly
+    off = abs(ours - value) / (1 + 1e-9)
+    # a bound has no printed digits to agree with
+    digits = math.inf if figure["interval"] in ("at least", "at most") else off
+    within = _within(figure, ours)
+    if digits <= unit / 2 or off <= float(figure["tol"] or 0) or (within and not figure["tol"]):
+        return "reproduced"
+    covered = low is not None and low <= value <= high
+    return "close" if covered or within or digits <= unit else "differs"
+
+
+def _last_digit(figure):
+    """Return the unit of the last printed digit; 0 for a count, where nothing was rounded."""
+    if figure["interval"] == "exact":
+        return 0.0
+    return float(Decimal(1).scaleb(Decimal(figure["value"]).as_tuple().exponent))
+
+
+def _within(figure, ours):
+    """Say whether a number lies in the published interval, of which one end may be missing."""
+    low, high = figure["low"], figure["high"]
+    return low + high != "" and float(low or "-inf") <= ours <= float(high or "inf")
+
+
+class Scoreboard:
+    """Published figures beside ours, with a verdict a row: the last cell of a notebook.
+
+    `notebook` is the notebook's file name without its ending, and the name of its record.
+
+    Notes
+    -----
+    The verdict is the first line of this table that holds:
+
+    ==========  ================================================================================
+    shown       the figure is second-hand or from memory: it cannot decide anything
+    reproduced  ours, rounded as the figure is printed, is the figure (half a unit of its last
+                digit); or lies within the row's tolerance, whose reason stands beside it; or, where
+                there is none, within the published interval (one end for 'at least', 'at most')
+    close       our own interval covers the published value; or the published interval covers ours
+                where a stricter tolerance outranks it; or ours is one unit of the last digit away,
+                the cost of computing from rounded numbers (a count must agree exactly)
+    differs     anything else; the reason, as far as known, is the note, and it is required
+    ==========  ================================================================================
+
+    How this misleads: **reproduced** within a wide published interval is weak evidence, so refits
+    of the paper's own data carry a tolerance (a quarter of a standard error, say) that outranks it.
+    **close** means that the two cannot be told apart; an interval of ours that is wide enough is
+    close to everything. Intervals that merely overlap are not close: two 95 % intervals can touch
+    at a difference of p = .006. Numbers of ours are rounded to six significant digits and interval
+    ends to three before they are judged, for the record then says the same on every machine.
+
+    Examples
+    --------
+    >>> board = Scoreboard("02_chinchilla")
+    >>> board.check("hoffmann2022/alpha", 0.3392)
+    'reproduced'
+    """
+
+    def __init__(self, notebook: str):
+        if not isinstance(notebook, str) or not re.fullmatch(r"\w[\w.-]*", notebook):
+            raise ValueError(
+                f"Scoreboard: {notebook!r} is no notebook name; pass the file name without .ipynb, "
+                "as '02_chinchilla'."
+            )
+        self.notebook = notebook
+        self._rows = {}
+
+    def check(
+        self,
+        key: str,
+        value: float,
+        low: float | None = None,
+        high: float | None = None,
+        note: str | None = None,
+    ) -> str:
+        """Hold a number of ours against the published figure `key`; return the verdict.
+
+        `value` and both ends of its interval, or neither, are in the unit of the published row. The
+        `note` says what a reader should know, and is required where the verdict is differs.
+        Checking a key again replaces its row.
+
+        Notes
+        -----
+        How this misleads: see the class. A unit forgotten (a fraction for per cent) reads as a
+        difference.
+
+        Examples
+        --------
+        >>> board = Scoreboard("02_chinchilla")
+        >>> board.check("hoffmann2022/E", 1.817, note="refit on the reconstructed runs")
+        'differs'
+        """
+        figure, about = published(key), f"Scoreboard.check: {key!r}"
+        if isinstance(figure, pd.DataFrame):
+            raise ValueError(f"{about} names {len(figure)} figures; check them one by one.")
+        if (low is None) != (high is None):
+            raise ValueError(f"{about} has half an interval ({low}, {high}); pass both ends.")
+        value = _recorded("value", key, value, 6)
+        if low is not None:
+            low, high = _recorded("low", key, low, 3), _recorded("high", key, high, 3)
+            if low > high:
+                raise ValueError(f"{about} has low {low} above high {high}; swap them.")
+        verdict = judge(figure, value, low, high)
+        note = " ".join((note or "").split())
+        if verdict == "differs" and not note:
+            raise ValueError(
+                f"{about} differs (published {figure['value']}, ours {show(value)}); "
+                "say why, or that you do not know, with note=..."
+            )
+        printed = figure[["value", "low", "high"]]
+        row = (key, self.notebook, *printed, value, low, high, verdict, note)
+        self._rows[key] = dict(zip(RECORD, row, strict=True))
+        return verdict
+
+    def rows(self) -> list[dict]:
+        """Return the record, a dict a figure: published as printed, ours as float or None."""
+        return [dict(row) for row in self._rows.values()]
+
+    def table(self) -> pd.DataFrame:
+        """Return the board as text: key, published, ours, difference, verdict, note.
+
+        Numbers of ours have four significant digits, interval ends three. How this misleads: the
+        difference is relative, and near zero it is large for nothing.
+        """
+        columns = ["key", "published", "ours", "difference", "verdict", "note"]
+        return pd.DataFrame(map(tabulate, self._rows.values()), columns=columns)
+
+    def _worst_first(self):
+        """Return the table with what needs a reader's eye on top."""
+        order = ("differs", "close", "shown", "reproduced")
+        return self.table().sort_values("verdict", key=lambda v: v.map(order.index), kind="stable")
+
+    def __repr__(self):
+        """Return the board as text, worst first; leaves its record where SCALEKIT_BOARD says."""
+        self._leave_record()
+        head = f"Scoreboard {self.notebook}: {tally(self.rows())}"
+        if not self._rows:
+            return head
+        return f"{head}\n{self._worst_first().to_string(index=False, max_colwidth=60)}"
+
+    def _repr_html_(self):
+        """Return the board for a notebook, worst first; a long one folds what it reproduced."""
+        self._leave_record()
+        table = self._worst_first()
+        head = f"<p><b>{escape(self.notebook)}</b>: {tally(self.rows())}</p>"
+        if len(table) <= _LONG:
+            return f"{head}\n{_html(table)}"
+        good = table["verdict"] == "reproduced"
+        other = "" if good.all() else _html(table[~good])
+        return (
+            f"{head}\n{other}\n<details><summary>{good.sum()} reproduced</summary>\n"
+            f"{_html(table[good])}\n</details>"
+        )
+
+    def _leave_record(self):
+        """Leave the record where ``python -m scalekit reproduce`` asked for it."""
+        folder = os.environ.get("SCALEKIT_BOARD")
+        if folder:
+            text = dumps(self.rows(), indent=1, ensure_ascii=False) + "\n"
+            (Path(folder) / f"{self.notebook}.json").write_text(text, encoding="utf-8")
+
+
+def _recorded(name, key, value, digits):
+    """Return a finite number with the significant digits that go on record."""
+    if not is_number(value) or not math.isfinite(value):
+        raise ValueError(
+            f"Scoreboard.check: {name} for {key!r} is {value!r}; pass one finite number."
+        )
+    return _rounded(value, digits)
+
+
+def _rounded(number, digits):
+    return float(f"{number:.{digits - 1}e}")
+
+
+def show(number: float | None, digits: int = 4) -> str:
+    """Format with significant digits: 2376, 0.3473, 1.016e12; an empty string for None."""
+    if number is None:
+        return ""
+    number = _rounded(number, digits)
+    if number == 0 or 1e-3 <= abs(number) < 10**digits:
+        return f"{number:#.{digits}g}".removesuffix(".")
+    mantissa, exponent = f"{number:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def _interval(low, high):
+    if low and high:
+        return f" ({low}, {high})"
+    one = low and f" (at least {low})"
+    return one or (high and f" (at most {high})")
+
+
+def tabulate(row: Mapping) -> dict[str, str]:
+    """Return one row of a record as the text of a board."""
+    value, ours = float(row["published"]), row["ours"]
+    difference = f"{100 * (ours / value - 1):+z.2f} %" if value else ""
+    ends = show(row["ours_low"], 3), show(row["ours_high"], 3)
+    return {
+        "key": row["key"],
+        "published": row["published"] + _interval(row["low"], row["high"]),
+        "ours": show(ours) + _interval(*ends),
+        "difference": difference.replace("+0.00", "0.00"),
+        "verdict": row["verdict"],
+        "note": row["note"],
+    }
+
+
+def _counts(rows):
+    found = Counter(row["verdict"] for row in rows)
+    return [found[verdict] for verdict in VERDICTS]
+
+
+def tally(rows: list[dict]) -> str:
+    """Count the verdicts in one line: ``3 reproduced, 1 close, 0 differs, 2 shown``."""
+    return ", ".join(f"{n} {verdict}" for n, verdict in zip(_counts(rows), VERDICTS, strict=True))
+
+
+def _html(table):
+    head = "".join(f"<th>{name}</th>" for name in table.columns)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
+        for row in table.itertuples(index=False)
+    )
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def text_board(rows: list[dict]) -> str:
+    """Return the board as text: a line a figure, below what differs its note, totals last."""
+    lines = []
+    for notebook, part in groupby(rows, itemgetter("notebook")):
+        part = list(part)
+        lines.append(f"{notebook}: {tally(part)}")
+        for cells in map(tabulate, part):
+            said = "  {verdict:<10}  {key:<44}  published {published}  ours {ours}  {difference}"
+            lines.append(said.format(**cells).rstrip())
+            if cells["verdict"] == "differs":
+                lines.append(f"{'':14}{cells['note']}")
+    return "\n".join([*lines, f"all notebooks: {len(rows)} figures; {tally(rows)}"])
+
+
+def markdown_board(rows: list[dict]) -> str:
+    """Return the block of the README: verdicts a notebook, then what differs and why."""
+
+    def line(cells):
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    parts = groupby(rows, itemgetter("notebook"))
+    verdicts = [
+        ["notebook", *VERDICTS],
+        ["---", *["---:"] * len(VERDICTS)],
+        *([notebook, *_counts(part)] for notebook, part in parts),
+        ["**all**", *_counts(rows)],
+    ]
+    out = [*map(line, verdicts), ""]
+    off = [tabulate(row) for row in rows if row["verdict"] == "differs"]
+    if off:
+        figures = [
+            ["figure", "published", "ours", "note"],
+            ["---"] * 4,
+            *([f"`{c['key']}`", c["published"], c["ours"], c["note"]] for c in off),
+        ]
+        out += [f"<details><summary>What differs ({len(off)} figures), and why</summary>", ""]
+        out += [*map(line, figures), "", "</details>", ""]
+    return "\n".join([*out, "The full board: [data/board.csv](data/board.csv)."])
+
+
+def read_record() -> list[dict]:
+    """Return the recorded board, ``data/board.csv``; an empty list where none was recorded yet."""
+    path = load.folder() / "board.csv"
+    if not path.is_file():
+        return []
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    return _with_numbers(rows.to_dict("records"), _NUMBERS)
+
+
+def _with_numbers(rows, names):
+    """Turn text into numbers, and what is empty into None."""
+    return [row | {n: float(row[n]) if row[n] else None for n in names} for row in rows]
+
+
+def write_record(rows: list[dict]) -> None:
+    """Write ``data/board.csv``."""
+    table = pd.DataFrame(rows, columns=list(RECORD))
+    table.to_csv(load.folder() / "board.csv", index=False, lineterminator="\n", encoding="utf-8")
+
+
+def worse(before: list[dict], now: list[dict]) -> list[str]:
+    """Return one sentence for each verdict of `before` that is worse or gone in `now`."""
+    found = {(row["notebook"], row["key"]): row["verdict"] for row in now}
+    sentences = []
+    for row in before:
+        was, verdict = row["verdict"], found.get((row["notebook"], row["key"]), "gone")
+        if was != "shown" and verdict not in VERDICTS[: VERDICTS.index(was) + 1]:
+            sentences.append(f"{row['notebook']}: {row['key']} was {was}, now: {verdict}")
+    return sentences
+
+
+def scoreboard(*, json: bool = False) -> None:
+    """Print the recorded board, as text or as JSON; executes nothing."""
+    rows = read_record()
+    if json:
+        # published numbers are text in the record, so that their digits stay
+        print(
+            dumps(_with_numbers(rows, ("published", "low", "high")), indent=1, ensure_ascii=False)
+        )
+    elif rows:
+        print(text_board(rows))
+    else:
+        print(
+            "No board recorded yet; `python -m scalekit reproduce --save` in a clone of the "
+            "repository records it."
+        )
