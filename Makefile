@@ -4,6 +4,7 @@ CHROMIUM ?= /usr/bin/chromium
 VENV     := .venv
 PY       := $(VENV)/bin/python
 STAMP    := $(VENV)/.scalekit-installed
+MUTATOR  := $(VENV)/home/cosmic-ray
 # Browser tests read it.
 export CHROMIUM
 
@@ -19,7 +20,7 @@ reproduce record test browser: export JUPYTER_DATA_DIR   := $(CURDIR)/$(VENV)/ho
 reproduce record test browser: export OMP_NUM_THREADS      := 1
 reproduce record test browser: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help env reproduce record test lab bench browser lock
+.PHONY: help env reproduce record test lab bench mutants browser lock
 
 help:
 	@echo "make reproduce  execute every notebook and print published against reproduced"
@@ -27,6 +28,7 @@ help:
 	@echo "make lab        open JupyterLab on the first notebook"
 	@echo "make env        only create .venv with the pinned packages"
 	@echo "make bench      the benchmark table"
+	@echo "make mutants    plant 300 small faults, one at a time, and count those that the tests notice"
 	@echo "make browser    the widgets in a real browser (CHROMIUM=$(CHROMIUM))"
 	@echo "make record     reproduce, and save notebook outputs and the board"
 	@echo "make lock       resolve requirements.lock anew (needs uv)"
@@ -53,6 +55,7 @@ record: env
 
 test: env
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m pytest
 	$(PY) -m pytest --nbval notebooks
 
@@ -61,6 +64,14 @@ lab: env
 
 bench: env
 	@$(PY) tests/bench/bench.py
+
+# cosmic-ray makes the mutants. It is installed once, in a folder of its own that nothing else looks into.
+$(MUTATOR): $(STAMP)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --target $@ cosmic-ray==8.7.0
+	@touch $@
+
+mutants: $(MUTATOR)
+	@PYTHONPATH=$(MUTATOR) $(PY) tests/bench/mutants.py $(ARGS)
 
 # The lock holds the pins of every extra, so env has installed playwright; the browser itself is the system's.
 browser: env

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scalekit.exercise import check
+from scalekit.book.exercise import check
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,12 @@ from scalekit.exercise import check
         (True, 1, {}, "a number is wanted, got a bool."),
         ("1", 1, {}, "a number is wanted, got a str."),
         (None, 1, {}, "a number is wanted, got a NoneType."),
-        (float("nan"), 1, {}, "nan is not a finite number; look for a division by zero or a missing value."),
+        (
+            float("nan"),
+            1,
+            {},
+            "nan is not a finite number; look for a division by zero or a missing value.",
+        ),
         (abs, 1, {}, "that is a function; call it, with parentheses, and pass what it returns."),
         (" Tokens", "tokens", {}, "right."),
         ("size", "tokens", {}, "not yet."),

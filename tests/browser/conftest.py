@@ -16,16 +16,29 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
-# No sandbox: it cannot be set up as root or in most containers, and only pages of our own server are opened.
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+# No sandbox: it cannot be set up as root or in most containers, and only pages of our own server
+# are opened.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 class Server:
-    """JupyterLab on a free port, with settings, runtime files and notebooks in a folder that is thrown away."""
+    """Start JupyterLab on a free port, all of its files in a folder that is thrown away."""
 
     def __init__(self, folder):
-        self.root, self.log, self.token = folder / "notebooks", folder / "lab.log", secrets.token_hex(16)
+        self.root, self.log, self.token = (
+            folder / "notebooks",
+            folder / "lab.log",
+            secrets.token_hex(16),
+        )
         self.root.mkdir()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -37,24 +50,49 @@ class Server:
         (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
         (config / "labconfig").mkdir()
         (config / "labconfig" / "page_config.json").write_text(
-            json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
+            json.dumps(
+                {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+            )
         )
-        home = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
-                "JUPYTER_RUNTIME_DIR": "runtime"}  # fmt: skip
+        home = {
+            "HOME": "",
+            "IPYTHONDIR": "ipython",
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+        }
         env = os.environ | {name: str(folder / place) for name, place in home.items()}
         env |= {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-                   f"--port={self.port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
-                   f"--ServerApp.root_dir={self.root}", "--LabApp.extension_manager=readonly"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "lab",
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={self.port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={self.token}",
+            f"--ServerApp.root_dir={self.root}",
+            "--LabApp.extension_manager=readonly",
+        ]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, env=env, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                env=env,
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def ask(self, path, method="GET"):
         """Ask the server's API; None where the answer is empty."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/{path}", method=method, headers={"Authorization": f"token {self.token}"}
+            f"http://127.0.0.1:{self.port}/api/{path}",
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or "null")
@@ -103,7 +141,8 @@ def server(tmp_path_factory):
 def browser():
     if shutil.which(CHROMIUM) is None:
         pytest.fail(
-            f"No browser at {CHROMIUM}: install it (Debian, Ubuntu: apt-get install chromium) or name another, as in "
+            f"No browser at {CHROMIUM}: install it (Debian, Ubuntu: apt-get install chromium) or "
+            "name another, as in "
             "make browser CHROMIUM=/usr/bin/google-chrome"
         )
     try:

@@ -1,4 +1,4 @@
-"""The explorers as a reader meets them: JupyterLab in Chromium, a key is pressed, picture and sentence follow."""
+"""The explorers as a reader meets them: a key is pressed, picture and sentence follow."""
 
 import ast
 import json
@@ -22,13 +22,17 @@ def draw(ax, log10_delta, budget, drop, marks, show):
         ax.loglog(runs["C"], runs["L"], "o", alpha=0.4)
     ax.loglog(runs["C"], fit.predict(runs), "." if marks == "dots" else "x")
     ax.axvline(budget)
-    return f"Budget {budget:.2e} & delta 1e{log10_delta:.2f}: alpha {fit['alpha']:.5f}, beta {fit['beta']:.5f}."
+    found = f"alpha {fit['alpha']:.5f}, beta {fit['beta']:.5f}"
+    return f"Budget {budget:.2e} & delta 1e{log10_delta:.2f}: {found}."
 
 sk.widgets.explore(draw, log10_delta=(-4.0, -1.0, -3.0, 0.05), budget=("log", 1e18, 1e26, 5.76e23),
                    drop=(0, 20, 5), marks=["dots", "crosses"], show=True)
 """
-# The bytes behind the picture, as text: its address changes with every event, whether or not the picture does.
-BYTES = "async image => Array.from(new Uint8Array(await (await fetch(image.src)).arrayBuffer())).join()"
+# The bytes behind the picture, as text: its address changes with every event, whether or not the
+# picture does.
+BYTES = (
+    "async image => Array.from(new Uint8Array(await (await fetch(image.src)).arrayBuffer())).join()"
+)
 
 
 def cells_of(notebook):
@@ -45,20 +49,31 @@ def with_widgets():
 
 
 def names_of(source):
-    """Return the names that a cell sets, those it changes in place (``runs["x"] = ...``) and those it needs."""
+    """Return the names that a cell sets, those it changes in place and those it needs."""
     top = symtable.symtable(source, "cell", "exec")
     tables, needs = [top], set()
     for table in tables:
         tables += table.get_children()
-        needs |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())}
-    sets = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
-    parts = [node.value for node in ast.walk(ast.parse(source))
-             if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store)]  # fmt: skip
+        needs |= {
+            s.get_name()
+            for s in table.get_symbols()
+            if s.is_referenced() and (table is top or s.is_global())
+        }
+    sets = {
+        s.get_name()
+        for s in top.get_symbols()
+        if s.is_assigned() or s.is_imported() or s.is_namespace()
+    }
+    parts = [
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store)
+    ]
     return sets, {part.id for part in parts if isinstance(part, ast.Name)}, needs
 
 
 def needed(cells):
-    """Return the explorers' cells and those that set a name they need, directly or not; `make test` runs the others."""
+    """Return the explorers' cells and those that set a name they need; `make test` runs others."""
     names, kept = set(), []
     for cell in reversed(cells):
         source = "".join(cell["source"])
@@ -70,12 +85,15 @@ def needed(cells):
 
 
 def open_and_run(page, server, name, notebook):
-    """Put a copy of the cells needed on the server, without outputs, open it, run all and wait for the explorers."""
+    """Open a copy of the cells needed, without outputs, run all and wait for the explorers."""
     cells = needed(cells_of(notebook))
     for cell in cells:
         cell["outputs"], cell["execution_count"] = [], None
     (server.root / name).write_text(json.dumps(notebook | {"cells": cells}))
-    for patience in (60_000, 120_000):  # a server that starts cold can lose its first kernel: open the page anew
+    for patience in (
+        60_000,
+        120_000,
+    ):  # a server that starts cold can lose its first kernel: open the page anew
         page.goto(server.address(name))
         page.locator(".jp-Notebook").wait_for(timeout=patience)
         try:
@@ -95,7 +113,9 @@ def open_and_run(page, server, name, notebook):
     explorers = page.locator(".jp-OutputArea-output .widget-vbox:has(.widget-image)")
     error = page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"]')
     last_picture = page.locator(".jp-Notebook .jp-CodeCell").last.locator(".widget-image")
-    last_picture.or_(error).first.wait_for(timeout=120_000)  # a whole notebook is promised to run in 60 s
+    last_picture.or_(error).first.wait_for(
+        timeout=120_000
+    )  # a whole notebook is promised to run in 60 s
     assert error.all_inner_texts() == []
     page.get_by_text("| Idle").wait_for()
     return explorers
@@ -140,7 +160,10 @@ def check_looks(explorer):
         assert not cut, f"{label.inner_text()!r} is cut"
     image = explorer.locator(".widget-image")
     assert image.evaluate("i => i.complete && i.naturalWidth > 0")
-    box, cell = image.bounding_box(), explorer.locator("xpath=ancestor::*[contains(@class, 'jp-Cell')][1]")
+    box, cell = (
+        image.bounding_box(),
+        explorer.locator("xpath=ancestor::*[contains(@class, 'jp-Cell')][1]"),
+    )
     around = cell.bounding_box()
     assert around["x"] <= box["x"] and box["x"] + box["width"] <= around["x"] + around["width"]
 
@@ -171,9 +194,20 @@ def snap(page, explorer, name):
 
 
 def test_a_minimal_notebook_follows_the_keyboard(page, server):
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": MINIMAL, "outputs": [], "execution_count": None}
-    notebook = {"cells": [cell], "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-                "nbformat": 4, "nbformat_minor": 5}  # fmt: skip
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {},
+        "source": MINIMAL,
+        "outputs": [],
+        "execution_count": None,
+    }
+    notebook = {
+        "cells": [cell],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     explorer = open_and_run(page, server, "minimal.ipynb", notebook).first
     snap(page, explorer, "minimal")
     start = read(explorer)

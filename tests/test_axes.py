@@ -1,0 +1,103 @@
+"""What all figures share: scales, ticks, labels, colours, solid and dashed."""
+
+import importlib
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import scalekit as sk
+from scalekit.pictures import axes
+
+plot = sk.plot
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def ticks(ax, which):
+    ax.figure.canvas.draw()
+    return [t.get_text() for t in getattr(ax, f"get_{which}ticklabels")() if t.get_text()]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10e6, "10M"),
+        (1e9, "1B"),
+        (1.4e12, "1.4T"),
+        (350, "350"),
+        (1234, "1.23k"),
+        (999.9e6, "1B"),
+        (2.5, "2.5"),
+        (0, "0"),
+        (6e18, "6e18"),
+        (1e-5, "1e-5"),
+    ],
+)
+def test_human(value, text):
+    assert plot.human(value) == text
+
+
+def test_axis():
+    ax = plt.subplots()[1]
+    plot.axis(ax, "x", "N")
+    plot.axis(ax, "y", "L")
+    ax.set(xlim=(5e6, 2e12), ylim=(1.9, 3.6))
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Parameters N", "Loss L (nats/token)")
+    assert {"10M", "1B", "1T"} <= set(ticks(ax, "x"))
+    assert {"2", "2.5", "3"} <= set(ticks(ax, "y"))
+    plot.axis(ax, "x", "gap", [-1, 2])
+    assert ax.get_xlabel() == "gap"
+    with pytest.raises(ValueError, match="which = 'z'"):
+        plot.axis(ax, "z", "N")
+
+
+def test_a_logarithmic_axis_is_left_where_values_are_not_positive():
+    ax = plt.subplots()[1]
+    plot.axis(ax, "x", "D", [1.0, 2.0])
+    plot.axis(ax, "y", "D", [0.0, 2.0])
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+
+
+def test_compute_is_in_powers_of_ten():
+    ax = plt.subplots()[1]
+    plot.axis(ax, "x", "C")
+    ax.set_xlim(1e18, 1e22)
+    assert any("10^{20}" in text for text in ticks(ax, "x"))
+
+
+@pytest.mark.parametrize("span", [(5e6, 2e12), (1.9, 3.6), (2.05, 2.15), (1e3, 1e19)])
+def test_ticks_are_few_and_inside(span):
+    ax = plt.subplots()[1]
+    plot.axis(ax, "y", "N")
+    ax.set_ylim(*span)
+    shown = [t for t in ax.get_yticks() if span[0] <= t <= span[1]]
+    assert 3 <= len(shown) <= 8
+
+
+def test_importing_changes_no_settings():
+    before = plt.rcParams.copy()
+    importlib.reload(axes)
+    assert before == plt.rcParams
+
+
+def test_a_curve_is_solid_inside_its_range_and_dashed_outside():
+    ax = plt.subplots()[1]
+    x = np.array([1.0, 2, 3, 4, 5, 6])
+    axes.solid_inside(ax, x, x**2, (3.0, 4.0), "here", color="k")
+    parts = [(line.get_linestyle() == "-", line.get_xydata().tolist()) for line in ax.lines]
+    dashed = [part for solid, part in parts if not solid]
+    assert dashed == [[[1, 1], [2, 4], [3, 9]], [[4, 16], [5, 25], [6, 36]]]
+    assert [part for solid, part in parts if solid] == [[[3, 9], [4, 16]]]
+    assert [line.get_label() for line in ax.lines if line.get_linestyle() == "-"] == ["here"]
+
+
+def test_colours_follow_logs_where_they_can():
+    # the scale goes on a tenth beyond the highest value, so half-way is 1 of 2.2
+    assert axes.gradient([1e6, 1e8]).norm(1e7) == pytest.approx(1 / 2.2)
+    assert axes.gradient([-1.0, 1.0]).norm(0.0) == pytest.approx(1 / 2.2)

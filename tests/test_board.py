@@ -1,0 +1,325 @@
+"""Verdicts by their rule, the board as it prints, and the record of it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scalekit.book import board as book
+from scalekit.book.board import RECORD, Scoreboard, judge, show
+from scalekit.book.published import published
+from scalekit.tables import load
+
+
+def row(key="hoffmann2022/alpha", verdict="reproduced", notebook="one", ours=0.34, note=""):
+    values = (key, notebook, "0.34", "", "", ours, None, None, verdict, note)
+    return dict(zip(RECORD, values, strict=True))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A data folder without a record."""
+    monkeypatch.setattr(load, "folder", lambda: tmp_path)
+    return tmp_path
+
+
+def figure(value="0.46", low="", high="", interval="", status="full", tol=""):
+    return {
+        "value": value,
+        "low": low,
+        "high": high,
+        "interval": interval,
+        "status": status,
+        "tol": tol,
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "ours", "interval", "verdict"),
+    [
+        (figure(), 0.4649, (), "reproduced"),
+        (figure(), 0.465, (), "reproduced"),  # half a unit exactly
+        (figure("0.460"), 0.4649, (), "differs"),  # one digit more was printed
+        (figure("0.460"), 0.461, (), "close"),  # one unit of the last digit
+        (figure("8.8e13"), 8.84e13, (), "reproduced"),
+        (figure("8.8e13"), 8.95e13, (), "differs"),
+        (figure(low="0.40", high="0.55"), 0.51, (), "reproduced"),
+        (figure(low="0.454", high="0.455"), 0.51, (), "differs"),
+        (figure(), 0.51, (0.45, 0.55), "close"),  # ours covers the published value
+        (
+            figure(low="0.44", high="0.50"),
+            0.51,
+            (0.47, 0.55),
+            "differs",
+        ),  # intervals merely overlap
+        (figure("482.01", tol="31"), 500.0, (), "reproduced"),
+        (
+            figure("482.01", "285", "743", "95 % CI", tol="31"),
+            520.0,
+            (),
+            "close",
+        ),  # the tolerance outranks
+        (figure("482.01", tol="31"), 520.0, (), "differs"),
+        (figure("600000", low="600000", interval="at least"), 634773, (), "reproduced"),
+        (figure("600000", low="600000", interval="at least"), 590000, (), "differs"),
+        (figure("1e-51", high="1e-51", interval="at most"), 1.4e-51, (), "differs"),
+        (figure("5", interval="exact"), 5, (), "reproduced"),
+        (figure("5", interval="exact"), 6, (), "differs"),
+        (figure(status="memory"), 9.9, (), "shown"),
+        (figure(status="second-hand"), 0.46, (), "shown"),
+        (figure(status="consensus"), 0.46, (), "reproduced"),
+    ],
+)
+def test_verdicts(row, ours, interval, verdict):
+    assert judge(row, ours, *interval) == verdict
+
+
+def test_a_difference_needs_a_note():
+    board = Scoreboard("02_chinchilla")
+    with pytest.raises(ValueError, match=r"differs.*say why"):
+        board.check("hoffmann2022/E", 1.817)
+    assert board.rows() == []
+    assert board.check("hoffmann2022/E", 1.817, note="other runs") == "differs"
+    assert board.check("hoffmann2022/E", 1.69) == "reproduced"  # checked again: replaced
+    assert [row["verdict"] for row in board.rows()] == ["reproduced"]
+
+
+@pytest.mark.parametrize(
+    "value", [np.nan, np.inf, None, "0.34", True, np.ones(2), pd.Series([0.34])]
+)
+def test_only_finite_numbers(value):
+    with pytest.raises(ValueError, match="pass one finite number"):
+        Scoreboard("x").check("hoffmann2022/alpha", value)
+
+
+def test_other_bad_input():
+    board = Scoreboard("x")
+    with pytest.raises(ValueError, match="half an interval"):
+        board.check("hoffmann2022/alpha", 0.34, low=0.3)
+    with pytest.raises(ValueError, match=r"low 0\.4 above high 0\.3"):
+        board.check("hoffmann2022/alpha", 0.34, 0.4, 0.3)
+    with pytest.raises(ValueError, match="names 2 figures"):
+        board.check("hoffmann2022/table3/1B", 1.0)
+    for name in ("", "../x", "a/b", None):
+        with pytest.raises(ValueError, match="no notebook name"):
+            Scoreboard(name)
+
+
+def test_record_is_rounded_and_judged_as_rounded():
+    board = Scoreboard("x")
+    board.check("hoffmann2022/alpha", np.float64(0.339170841), 0.31234, 0.36789)
+    (row,) = board.rows()
+    assert tuple(row) == RECORD
+    assert (row["ours"], row["ours_low"], row["ours_high"]) == (0.339171, 0.312, 0.368)
+    assert row["verdict"] == judge(
+        published("hoffmann2022/alpha"), row["ours"], row["ours_low"], row["ours_high"]
+    )
+
+
+def test_board_prints_and_leaves_its_record(tmp_path, monkeypatch):
+    board = Scoreboard("02_chinchilla")
+    board.check("hoffmann2022/alpha", 0.34731, 0.317, 0.373)
+    board.check("hoffmann2022/E", 1.8172, note="other <runs>")
+    monkeypatch.delenv("SCALEKIT_BOARD", raising=False)
+    assert repr(board) == repr(board)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("SCALEKIT_BOARD", str(tmp_path))
+    html = board._repr_html_()
+    assert "1 close, 1 differs" in html
+    assert "other &lt;runs&gt;" in html
+    assert json.loads((tmp_path / "02_chinchilla.json").read_text()) == board.rows()
+    table = board.table()
+    assert table["ours"].tolist() == ["0.3473 (0.317, 0.373)", "1.817"]
+    assert table["difference"].tolist() == ["+2.15 %", "+7.53 %"]
+    assert "no figure checked" not in repr(Scoreboard("empty"))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.34731, "0.3473"),
+        (2376.4, "2376"),
+        (634773, "6.348e5"),
+        (1.0160e12, "1.016e12"),
+        (1.69e-49, "1.690e-49"),
+        (0.0, "0.000"),
+        (-0.1062, "-0.1062"),
+        (9.99996, "10.00"),
+        (None, ""),
+    ],
+)
+def test_show(number, text):
+    assert show(number) == text
+
+
+def test_recomputed_figures_follow_from_the_printed_formulas():
+    n = {key: published(key)["number"] for key in published()["key"]}
+    kaplan = (n["kaplan2020/N_c"] / 1e9) ** n["kaplan2020/alpha_N"]
+    assert judge(published("kaplan2020/L_N/1e9"), kaplan) == "reproduced"
+    for pre, tex in (("hoffmann2022/", "eq10/"), ("hoffmann2022/", "tex/"), ("besiroglu2024/", "")):
+        own = pre + ("tex/" if tex == "tex/" else "")
+        E, A, B = (n[own + name] for name in "EAB")
+        alpha, beta = n[own + "alpha"], n[own + "beta"]
+        G = (alpha * A / beta / B) ** (1 / (alpha + beta))
+        for C in ("1e19", "1e21", "5.76e23", "1e26"):
+            N = G * (float(C) / 6) ** (beta / (alpha + beta))
+            D = float(C) / 6 / N
+            ours = {"N_opt": N, "D_per_N": D / N, "L": E + A / N**alpha + B / D**beta}
+            for name, value in ours.items():
+                # 'close' is one unit of the last digit: the constants printed are rounded too
+                assert judge(published(f"{pre}{tex}{C}/{name}"), value) in (
+                    "reproduced",
+                    "close",
+                ), (own, C, name)
+
+
+# ---- the board as it prints ----------------------------------------------------------------------
+
+
+def test_differences_are_relative_and_have_no_negative_zero():
+    figure = row() | {"published": "200", "ours": 199.999, "ours_low": 190.0, "ours_high": 1234.5}
+    cells = book.tabulate(figure)
+    assert (cells["difference"], cells["ours"]) == ("0.00 %", "200.0 (190, 1.23e3)")
+    assert book.tabulate(figure | {"ours": 199.98})["difference"] == "-0.01 %"
+    assert book.tabulate(figure | {"ours": 200.02})["difference"] == "+0.01 %"
+    assert book.tabulate(figure | {"published": "0", "ours": 1.0})["difference"] == ""
+    for ends, text in {
+        ("0.3", "0.4"): "0.34 (0.3, 0.4)",
+        ("0.3", ""): "0.34 (at least 0.3)",
+        ("", "0.4"): "0.34 (at most 0.4)",
+        ("", ""): "0.34",
+    }.items():
+        assert (
+            book.tabulate(row() | dict(zip(("low", "high"), ends, strict=True)))["published"]
+            == text
+        )
+
+
+def test_what_needs_an_eye_comes_first():
+    board = Scoreboard("x")
+    board.check("hoffmann2022/alpha", 0.34)
+    board.check("besiroglu2024/alpha", 0.3479, 0.34, 0.36)
+    board.check("hoffmann2022/E", 1.9, note="why")
+    shown = next(k for k, s in published()[["key", "status"]].to_numpy() if s == "memory")
+    board.check(shown, 1.0)
+    text = repr(board).splitlines()
+    assert text[0] == f"Scoreboard x: {book.tally(board.rows())}"
+    found = [line.split()[0] for line in text[2:]]
+    order = {"differs": 0, "close": 1, "shown": 2, "reproduced": 3}
+    ranks = [order[next(r["verdict"] for r in board.rows() if r["key"] == key)] for key in found]
+    assert ranks == sorted(ranks)
+    assert ranks[0] == 0
+    assert board.table()["key"].iloc[0] == "hoffmann2022/alpha"
+
+
+def test_a_long_board_folds_what_it_reproduced():
+    figures = published().query("status == 'full' and interval != 'at least'")
+    # ours are recorded with six digits, which must be all that is printed
+    figures = figures[(figures["number"] != 0) & (figures["value"].str.len() <= 6)]
+    board = Scoreboard("x")
+    for key, value in figures[["key", "number"]].to_numpy()[:25]:
+        board.check(key, value)
+    assert "<details>" not in board._repr_html_()
+    assert board._repr_html_().count("<tr>") == 26
+    key, value = figures[["key", "number"]].to_numpy()[25]
+    board.check(key, value)
+    page = board._repr_html_()
+    head = "<p><b>x</b>: 26 reproduced, 0 close, 0 differs, 0 shown</p>\n\n<details>"
+    assert page.startswith(f"{head}<summary>26 reproduced</summary>")
+    board.check(key, 2 * value, note="planted")
+    above, below = board._repr_html_().split("<details>")
+    assert above.count("<tr>") == 2
+    assert "planted" in above
+    assert below.startswith("<summary>25 reproduced")
+    assert below.count("<tr>") == 26
+
+
+def test_an_empty_board():
+    assert repr(Scoreboard("e")) == "Scoreboard e: 0 reproduced, 0 close, 0 differs, 0 shown"
+    assert Scoreboard("e").table().columns.tolist() == list(book.tabulate(row()))
+    assert "all notebooks: 0 figures" in book.text_board([])
+
+
+def test_text_and_markdown_boards():
+    rows = [
+        row(),
+        row("hoffmann2022/E", "differs", ours=1.817, note="other | runs"),
+        row("x/y", "shown", "two"),
+    ]
+    lines = book.text_board(rows).splitlines()
+    assert lines[0] == "one: 1 reproduced, 0 close, 1 differs, 0 shown"
+    assert (
+        lines[1].split()
+        == "reproduced hoffmann2022/alpha published 0.34 ours 0.3400 0.00 %".split()
+    )
+    assert lines[3] == "              other | runs"
+    assert lines[4] == "two: 0 reproduced, 0 close, 0 differs, 1 shown"
+    assert lines[-1] == "all notebooks: 3 figures; 1 reproduced, 0 close, 1 differs, 1 shown"
+    assert len(lines) == 7
+    page = book.markdown_board(rows).splitlines()
+    assert page[:5] == [
+        "| notebook | reproduced | close | differs | shown |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| one | 1 | 0 | 1 | 0 |",
+        "| two | 0 | 0 | 0 | 1 |",
+        "| **all** | 1 | 0 | 1 | 1 |",
+    ]
+    assert page[6] == "<details><summary>What differs (1 figures), and why</summary>"
+    assert "| `hoffmann2022/E` | 0.34 | 1.817 | other \\| runs |" in page
+    assert "<details>" not in book.markdown_board(rows[:1])
+
+
+# ---- the record ----------------------------------------------------------------------------------
+
+
+def test_the_record_comes_back_as_it_was_written(folder):
+    assert book.read_record() == []
+    rows = [row(), row("a/b", "differs", ours=1.26e24, note="other, runs") | {"ours_low": 0.1}]
+    book.write_record(rows)
+    assert book.read_record() == rows
+    text = (folder / "board.csv").read_text()
+    assert text.splitlines()[0] == ",".join(RECORD)
+    assert text.splitlines()[2] == 'a/b,one,0.34,,,1.26e+24,0.1,,differs,"other, runs"'
+
+
+def test_worse():
+    order = ["reproduced", "close", "differs"]
+    for i, was in enumerate(order):
+        for j, now in enumerate(order):
+            assert bool(book.worse([row(verdict=was)], [row(verdict=now)])) == (j > i)
+    assert book.worse([row()], []) == ["one: hoffmann2022/alpha was reproduced, now: gone"]
+    assert book.worse([row(verdict="differs")], [row(verdict="shown")])
+    assert book.worse([row(verdict="shown")], []) == []
+    assert book.worse([row(verdict="shown")], [row(verdict="differs")]) == []
+    assert book.worse([], [row()]) == []
+    # the same figure of another notebook does not stand in for it
+    assert book.worse([row()], [row(notebook="two")])
+
+
+def test_the_recorded_board_prints(folder, capsys):
+    book.scoreboard()
+    assert "No board recorded yet" in capsys.readouterr().out
+    book.scoreboard(json=True)
+    assert json.loads(capsys.readouterr().out) == []
+    rows = [row(), row("x/y", "shown", "two")]
+    book.write_record(rows)
+    book.scoreboard()
+    assert capsys.readouterr().out == book.text_board(rows) + "\n"
+    book.scoreboard(json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [tuple(one) for one in found] == [RECORD] * 2
+    # published numbers are text in the record and numbers here
+    assert (found[0]["published"], found[0]["low"], found[0]["ours"]) == (0.34, None, 0.34)
+
+
+def test_recorded_verdicts_follow_from_the_recorded_numbers():
+    rows = book.read_record()
+    assert rows
+    for one in rows:
+        figure = published(one["key"])
+        printed = figure[["value", "low", "high"]].tolist()
+        assert [one["published"], one["low"], one["high"]] == printed, one["key"]
+        verdict = judge(figure, one["ours"], one["ours_low"], one["ours_high"])
+        assert one["verdict"] == verdict, one["key"]
+        assert one["note"] or verdict != "differs", one["key"]

@@ -1,0 +1,367 @@
+"""Bootstrap draws, their audit, and the intervals of what follows from them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import FLOOR, curve
+
+import scalekit as sk
+from scalekit.fits import draws, solver
+
+
+@pytest.fixture(scope="module")
+def noisy_fit():
+    """Return a fit of 24 runs with an even and an odd half, eight models of three runs each."""
+    runs = curve(24)
+    noise = np.random.default_rng(3).normal(0, 0.01, 24)
+    runs = runs.assign(
+        L=runs["L"] * np.exp(noise), half=np.arange(24) % 2, model=np.arange(24) // 3
+    )
+    return sk.fit(FLOOR, runs)
+
+
+# bootstrap ----------------------------------------------------------------------------------------
+
+
+def test_standard_errors_of_the_replication(drawn240):
+    # The replication resamples with other seeds and stops its optimiser early. A standard deviation
+    # of 4000 draws has a relative standard error of sqrt((kurtosis - 1)/4/4000): 1.1 % for a normal
+    # one, 3 % at kurtosis 15. Two of them differ by sqrt(2) of that; three deviations make 13 %. To
+    # it comes the rounding of the printed value, half a unit.
+    printed = [
+        ("E", 0.026, 5e-4),
+        ("alpha", 0.015, 5e-4),
+        ("beta", 0.021, 5e-4),
+        ("A", 124.5, 0.05),
+    ]
+    for name, se, digit in printed:
+        assert drawn240.se[name] == pytest.approx(se, abs=0.13 * se + digit)
+    ratio = drawn240.derive("beta/(alpha + beta)")
+    assert ratio["se"] == pytest.approx(0.020, abs=0.13 * 0.020 + 5e-4)
+
+
+def test_each_draw_is_a_minimum(fit240, drawn240):
+    # warm starts agree with a full multi-start fit of the same resample, as weights
+    rng = np.random.default_rng(5)
+    problem = fit240.problem
+    for row in rng.multinomial(240, np.full(240, 1 / 240), size=6):
+        alone = sk.fit("chinchilla", fit240.runs[row > 0], weights=row[row > 0].astype(float))
+        weights = row[problem.order][None].astype(float)
+        _, value = solver.descend(problem, fit240.u[None], weights)
+        assert value[0] <= alone.objective * (1 + 1e-6)
+    assert "0 of 16" in drawn240.draws_note
+
+
+def test_a_draw_is_the_fit_of_its_resample(noisy_fit):
+    # the draw i is what fitting the rows that its counts name gives
+    counts = draws.resample(noisy_fit, 5, np.random.default_rng(7), None, None)
+    drawn = noisy_fit.bootstrap(5, seed=7).draws
+    for i, row in enumerate(counts):
+        resample = noisy_fit.runs.loc[np.repeat(np.arange(24), row.astype(int))]
+        # two minimisations of one objective, each to 1e-13: parameters to its root
+        np.testing.assert_allclose(drawn.loc[i], sk.fit(FLOOR, resample).params, rtol=1e-5)
+
+
+def test_weights_of_the_fit_carry_over(noisy_fit):
+    w = np.linspace(1, 3, 24)
+    weighted = sk.fit(FLOOR, noisy_fit.runs, weights=w)
+    counts = draws.resample(weighted, 2, np.random.default_rng(0), None, None)
+    keep = counts[1] > 0
+    alone = sk.fit(FLOOR, noisy_fit.runs[keep], weights=(w * counts[1])[keep])
+    drawn = weighted.bootstrap(2, seed=0).draws
+    np.testing.assert_allclose(drawn.loc[1], alone.params, rtol=1e-5)
+
+
+def test_deterministic_seeded_and_a_new_fit(fit240):
+    a, b, c = (fit240.bootstrap(50, seed=seed) for seed in (0, 0, 1))
+    assert a.draws.equals(b.draws) and not a.draws.equals(c.draws)
+    assert fit240.draws is None and a.params is fit240.params
+    assert a.draws.attrs["resample"] == {"n": 50, "seed": 0, "by": None, "stratify": None}
+    assert a.draws_note.startswith("50 bootstrap draws (seed 0). Audit: ")
+    assert fit240.bootstrap(2, level=0.8).level == 0.8 and a.level == 0.95
+
+
+def test_the_default_is_a_thousand(noisy_fit):
+    assert noisy_fit.bootstrap().draws.shape == (1000, 3)
+
+
+def test_clusters_come_whole(noisy_fit):
+    counts = draws.resample(noisy_fit, 40, np.random.default_rng(0), "model", None)
+    by_model = counts.reshape(40, 8, 3)
+    assert (by_model == by_model[:, :, :1]).all() and (counts.sum(1) == 24).all()
+    assert by_model.max() > 1 and by_model.min() == 0
+    note = noisy_fit.bootstrap(10, by="model").draws_note
+    assert "(seed 0, whole model together)" in note
+
+
+def test_clusters_widen_the_interval():
+    fit = sk.fit("chinchilla", sk.load("gpt3_curves").query("D > 1e10"))
+    plain, by = fit.bootstrap(300), fit.bootstrap(300, by="model")
+    # eight models vary more than 300 independent points would
+    assert by.se["alpha"] > plain.se["alpha"]
+
+
+def test_strata_keep_their_counts(noisy_fit):
+    counts = draws.resample(noisy_fit, 30, np.random.default_rng(0), None, "half")
+    assert (counts[:, ::2].sum(1) == 12).all() and (counts[:, 1::2].sum(1) == 12).all()
+    assert counts.max() > 1
+    note = noisy_fit.bootstrap(10, stratify="half").draws_note
+    assert "(seed 0, within half)" in note
+
+
+def test_coverage_of_planted_parameters():
+    # 60 planted data sets of 60 runs: a 90 % interval should cover about 54; a binomial three-sigma
+    # band, widened by 5 points for the known shortfall of percentile intervals at this size, is 40
+    law = sk.law("power_law_floor")
+    true = {"E": 1.0, "A": 50.0, "alpha": 0.3}
+    x = np.logspace(4, 9, 60)
+    hits = 0
+    for seed in range(60):
+        y = law(x=x, **true) * np.exp(np.random.default_rng(seed).normal(0, 0.01, 60))
+        fit = sk.fit(law, pd.DataFrame({"x": x, "y": y}), loss="squared").bootstrap(200, seed=seed)
+        low, high = fit.ci(0.90).loc["alpha"]
+        hits += low <= true["alpha"] <= high
+    assert 40 <= hits <= 60
+
+
+def test_where_only_the_own_start_is_defined():
+    x = np.linspace(1e6, 1.1e6, 30)
+    y = 2 * np.log(1.2e6 - x) * (1 + 1e-3 * np.random.default_rng(0).normal(size=30))
+    law = sk.Law("y(x) = a*log(b - x)", real="all")
+    start = {"a": 1.9, "b": 1.25e6}
+    fit = sk.fit(law, pd.DataFrame({"x": x, "y": y}), loss="squared", space="linear", start=start)
+    assert len(fit.bootstrap(20).draws) == 20
+
+
+# the audit ----------------------------------------------------------------------------------------
+
+
+def audited(monkeypatch, fit, lower, n=32):
+    """Bootstrap with an audit that finds far less for the first `lower` of its resamples."""
+    found = fit.u + 0.01
+
+    def solve_again(fit, weights, widest):
+        values = fit.problem.objective(
+            np.tile(fit.u, (len(weights), 1)), weights, fit.problem.delta
+        )
+        reached = np.where(np.arange(len(weights)) < lower, values / 1e3, values * 1e3)
+        return np.tile(found, (len(weights), 1)), reached
+
+    monkeypatch.setattr(draws, "solve_again", solve_again)
+    return fit.bootstrap(n), fit.problem.to_raw(found[None])[0]
+
+
+def test_a_lower_minimum_is_written_back(monkeypatch, noisy_fit):
+    plain = noisy_fit.bootstrap(32)
+    drawn, found = audited(monkeypatch, noisy_fit, lower=3)
+    # of 32 draws every second is audited
+    for i in (0, 2, 4):
+        np.testing.assert_allclose(drawn.draws.loc[i], found, rtol=1e-12)
+    others = [i for i in range(32) if i not in (0, 2, 4)]
+    pd.testing.assert_frame_equal(drawn.draws.loc[others], plain.draws.loc[others])
+    assert "Audit: 3 of 16 resamples had a lower minimum elsewhere, by " in drawn.draws_note
+
+
+def test_too_many_lower_minima_are_a_warning(monkeypatch, noisy_fit):
+    few, _ = audited(monkeypatch, noisy_fit, lower=4)
+    assert few.warnings == noisy_fit.warnings
+    many, _ = audited(monkeypatch, noisy_fit, lower=5)
+    assert many.warnings[-1] == (
+        "The bootstrap's minima are not all global (5 of 16 audited were not)."
+    )
+
+
+def test_an_audit_of_few_draws_looks_at_each(monkeypatch, noisy_fit):
+    few, _ = audited(monkeypatch, noisy_fit, lower=0, n=7)
+    assert "Audit: 0 of 7 resamples had a lower minimum elsewhere." in few.draws_note
+    more, _ = audited(monkeypatch, noisy_fit, lower=0, n=33)
+    assert "Audit: 0 of 16 resamples" in more.draws_note
+
+
+def test_the_audit_solves_from_many_starts(noisy_fit):
+    # on this smooth problem it arrives where the warm start did
+    counts = draws.resample(noisy_fit, 3, np.random.default_rng(0), None, None)
+    weights = counts[:, noisy_fit.problem.order]
+    u, value = draws.solve_again(noisy_fit, weights, None)
+    warm, best = solver.descend(noisy_fit.problem, np.tile(noisy_fit.u, (3, 1)), weights)
+    np.testing.assert_allclose(value, best, rtol=1e-9)
+    np.testing.assert_allclose(u, warm, atol=1e-4)
+    again = noisy_fit.problem.objective(u, weights, noisy_fit.problem.delta)
+    np.testing.assert_allclose(again, value, rtol=1e-12)
+
+
+def fails(monkeypatch, fit, bad, n=100):
+    """Bootstrap with a solver that fails for the first `bad` resamples."""
+    real = solver.descend
+
+    def descend(problem, u, w, **options):
+        u, value = real(problem, u, w, **options)
+        return u, np.where(np.arange(len(value)) < bad, np.inf, value)
+
+    monkeypatch.setattr(solver, "descend", descend)
+    monkeypatch.setattr(
+        draws, "solve_again", lambda f, w, _: (np.tile(f.u, (len(w), 1)), np.full(len(w), np.inf))
+    )
+    return fit.bootstrap(n)
+
+
+def test_resamples_that_fail(monkeypatch, noisy_fit):
+    drawn = fails(monkeypatch, noisy_fit, 5)
+    assert list(drawn.draws.index) == list(range(5, 100))
+    assert drawn.draws_note.startswith("95 bootstrap draws")
+    with pytest.raises(sk.FitError, match="6 of 100 resamples could not be fitted"):
+        fails(monkeypatch, noisy_fit, 6)
+
+
+def test_draws_at_a_bound_are_named():
+    law = sk.Law("L(N) = E + A/N**alpha", bounds={"E": (2.0, 10)})
+    runs = curve(24)
+    runs["L"] *= np.exp(np.random.default_rng(1).normal(0, 0.01, 24))
+    note = sk.fit(law, runs).bootstrap(60).draws_note
+    assert note.endswith(" At a bound in some resamples: E.")
+    free = sk.fit("L(N) = E + A/N**alpha", runs).bootstrap(60)
+    assert "At a bound" not in free.draws_note
+
+
+def test_bad_input(fit240, drawn240):
+    for n in (1, 0, 2.5, True, "9"):
+        with pytest.raises(ValueError, match="at least 2 draws"):
+            fit240.bootstrap(n)
+    assert len(fit240.bootstrap(np.int64(2)).draws) == 2
+    for level in (0, 1, 95, -0.1, "0.9"):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            fit240.bootstrap(10, level=level)
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            drawn240.ci(level)
+    with pytest.raises(ValueError, match=r"no column for by \['N'\]"):
+        fit240.bootstrap(10, by=["N"])
+    with pytest.raises(ValueError, match="no column for stratify 'model'"):
+        fit240.bootstrap(10, stratify="model")
+    one = sk.fit("chinchilla", fit240.runs.assign(one="same"))
+    with pytest.raises(ValueError, match="by='one' has one value only"):
+        one.bootstrap(10, by="one")
+    with pytest.raises(ValueError, match=r"predict: this fit has no draws"):
+        fit240.predict(N=1e9, D=1e9, level=0.9)
+
+
+# intervals ----------------------------------------------------------------------------------------
+
+
+def planted(noisy_fit, residuals=None):
+    """Return the fit with three draws of our own, so that curves can be computed by hand."""
+    from dataclasses import replace
+
+    own = pd.DataFrame({"E": [1.0, 2.0, 3.0], "A": [10.0, 20.0, 30.0], "alpha": [0.5, 0.5, 0.5]})
+    return replace(noisy_fit, draws=own)
+
+
+def test_curves_and_their_quantiles(noisy_fit):
+    fit = planted(noisy_fit)
+    drawn = draws.curves(fit.law, {"N": [100.0, 10000.0]}, fit.draws)
+    # E + A/sqrt(N), a row a draw
+    np.testing.assert_allclose(drawn, [[2.0, 1.1], [4.0, 2.2], [6.0, 3.3]])
+    table = fit.predict(N=[100.0, 10000.0], level=0.5)
+    # quartiles of three equally spaced draws lie half-way
+    np.testing.assert_allclose(table[["low", "high"]], [[3.0, 5.0], [1.65, 2.75]])
+    np.testing.assert_allclose(table["value"], noisy_fit.predict(N=[100.0, 10000.0]))
+
+
+def test_noise_is_that_of_the_residuals(noisy_fit):
+    widen = np.sqrt(24 / (24 - 3))
+    rng = np.random.default_rng(0)
+    ratio = draws.noisy(noisy_fit, np.full((500, 2), 7.0), rng) / 7
+    wanted = np.exp(noisy_fit.residuals().to_numpy() * widen)
+    # every one of them is a residual, and all residuals come
+    np.testing.assert_allclose(np.unique(ratio.round(12)), np.unique(wanted.round(12)))
+    linear = sk.fit(FLOOR, noisy_fit.runs, space="linear", loss="squared")
+    shift = draws.noisy(linear, np.full((500, 2), 7.0), rng) - 7
+    wanted = linear.residuals().to_numpy() * widen
+    np.testing.assert_allclose(np.unique(shift.round(9)), np.unique(wanted.round(9)))
+
+
+def test_prediction_intervals_are_quantiles_of_noisy_curves(noisy_fit):
+    fit = planted(noisy_fit)
+    table = fit.predict(N=[100.0, 10000.0], level=0.8)
+    drawn = draws.curves(fit.law, {"N": [100.0, 10000.0]}, fit.draws)
+    new = draws.noisy(fit, drawn, np.random.default_rng(fit.seed))
+    low, high = np.quantile(new, [0.1, 0.9], axis=0)
+    np.testing.assert_allclose(table["pred_low"], low, rtol=1e-12)
+    np.testing.assert_allclose(table["pred_high"], high, rtol=1e-12)
+
+
+def test_intervals_nest(drawn240):
+    t = drawn240.predict(N=[1e9, 70e9], D=[2e10, 1.4e12], level=0.95)
+    assert list(t.columns) == ["value", "low", "high", "pred_low", "pred_high"]
+    assert (t["pred_low"] < t["low"]).all() and (t["low"] < t["value"]).all()
+    assert (t["value"] < t["high"]).all() and (t["high"] < t["pred_high"]).all()
+    narrow = drawn240.predict(N=1e9, D=2e10, level=0.5)
+    assert (narrow["high"] - narrow["low"]).iloc[0] < (t["high"] - t["low"]).iloc[0]
+
+
+@pytest.mark.parametrize("points_at_once", [50, 0.5])
+def test_many_predictions_go_in_parts(drawn240, monkeypatch, points_at_once):
+    runs = drawn240.runs.iloc[:120].set_index(np.arange(120) % 9)
+    whole = drawn240.predict(runs, level=0.9)
+    assert list(whole.index) == list(runs.index)
+    monkeypatch.setattr(draws, "_AT_ONCE", int(points_at_once * len(drawn240.draws)))
+    parts = drawn240.predict(runs, level=0.9)
+    assert parts[["value", "low", "high"]].equals(whole[["value", "low", "high"]])
+    # the noise comes in another order: a 5 % quantile of 4000 draws errs by a few per cent of the
+    # residuals' spread
+    margin = 0.5 * drawn240.residual_sd
+    np.testing.assert_allclose(parts["pred_low"], whole["pred_low"], rtol=margin)
+
+
+def test_draws_of(fit240, drawn240):
+    assert draws.draws_of(drawn240, "x") is drawn240.draws
+    with pytest.raises(
+        ValueError, match=r"who: this fit has no draws.*fit.bootstrap\(1000\) first"
+    ):
+        draws.draws_of(fit240, "who")
+
+
+# derived quantities -------------------------------------------------------------------------------
+
+
+def test_derive(fit240, drawn240):
+    a = drawn240.derive("beta/(alpha + beta)")
+    wanted = fit240["beta"] / (fit240["alpha"] + fit240["beta"])
+    assert a["value"] == pytest.approx(wanted, rel=1e-12)
+    each = drawn240.draws["beta"] / (drawn240.draws["alpha"] + drawn240.draws["beta"])
+    assert a["se"] == pytest.approx(each.std(), rel=1e-12)
+    assert list(a[["low", "high"]]) == pytest.approx(list(each.quantile([0.025, 0.975])), rel=1e-12)
+    half = drawn240.derive("beta/(alpha + beta)", level=0.5)
+    assert half["low"] == pytest.approx(each.quantile(0.25), rel=1e-12)
+    assert a.name == "beta/(alpha + beta)"
+    assert list(a.index) == ["value", "se", "low", "high"]
+
+
+def test_derive_without_draws(fit240):
+    out = fit240.derive("alpha")
+    assert out["value"] == fit240["alpha"] and out[["se", "low", "high"]].isna().all()
+    # a formula in which the parameter cancels is a number all the same
+    assert fit240.derive("alpha - alpha + 2*pi")["value"] == pytest.approx(2 * np.pi)
+
+
+def test_derive_with_the_level_of_the_bootstrap(noisy_fit):
+    drawn = noisy_fit.bootstrap(50, level=0.5)
+    low = drawn.draws["E"].quantile(0.25)
+    assert drawn.derive("E")["low"] == pytest.approx(low, rel=1e-12)
+
+
+def test_what_derive_refuses(fit240, drawn240):
+    refused = {
+        "gamma": "no parameter 'gamma'",
+        "alpha.real": "not allowed",
+        "1 + 2": "holds no parameter; there are E, A, alpha, B, beta",
+        "alpha +": "cannot read",
+        3: "formula such as 'beta/",
+        "open(alpha)": "no parameter 'open'",
+        "alpha(beta)": "not allowed",
+        "log(alpha - 10)": "not finite for 4001 of 4001",
+    }
+    for bad, message in refused.items():
+        with pytest.raises(ValueError, match=message):
+            drawn240.derive(bad)
+    with pytest.raises(ValueError, match="not finite for 1 of 1 parameter values"):
+        fit240.derive("log(alpha - 10)")
