@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scalekit.fits.draws import curves
 from scalekit.fits.fit import Fit
 from scalekit.tables.check import inputs
-from scalekit.words import is_number, tails
+from scalekit.words import is_number, require, tails
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,11 @@ def crossover(
     need_fits("crossover", fit1, fit2)
     along = _moving(fit1.law, fit2.law, along)
     first, last = zip(fit1.data_range[along], fit2.data_range[along], strict=True)
-    if not is_number(reach) or not reach >= 1 or min(first) <= 0:
-        raise ValueError(
-            f"crossover: reach must be at least 1 and {along} positive; got {reach!r} and runs "
-            f"from {along} = {min(first):.3g}."
-        )
+    require(
+        is_number(reach) and reach >= 1 and min(first) > 0,
+        f"crossover: reach must be at least 1 and {along} positive; got {reach!r} and runs "
+        f"from {along} = {min(first):.3g}.",
+    )
     ends = (min(first) / reach, max(last) * reach)
     grid = np.geomspace(*ends, 401)
 
@@ -115,8 +115,7 @@ def crossover(
 
     best = fit1.params.to_frame().T, fit2.params.to_frame().T
     here = gap(grid, *best)[0]
-    if not here.any():
-        raise ValueError("crossover: the two curves are one and the same.")
+    require(here.any(), "crossover: the two curves are one and the same.")
     lower = here < 0
     roots = [
         brentq(lambda x: gap(x, *best).item(), *grid[i : i + 2], rtol=1e-12)
@@ -141,17 +140,17 @@ def crossover(
 
 def _moving(law1, law2, along):
     """Name the input that moves."""
-    if law1.output != law2.output:
-        raise ValueError(
-            f"crossover: one law gives {law1.output}, the other {law2.output}; they cannot meet."
-        )
+    require(
+        law1.output == law2.output,
+        f"crossover: one law gives {law1.output}, the other {law2.output}; they cannot meet.",
+    )
     names = sorted({*law1.inputs, *law2.inputs})
     if along is None and len(names) == 1:
         along = names[0]
-    if along not in law1.inputs or along not in law2.inputs:
-        raise ValueError(
-            f"crossover: along must name an input of both laws ({', '.join(names)}), got {along!r}."
-        )
+    require(
+        along in law1.inputs and along in law2.inputs,
+        f"crossover: along must name an input of both laws ({', '.join(names)}), got {along!r}.",
+    )
     return along
 
 
@@ -176,8 +175,8 @@ def _drawn(grid, gaps, x, after):
 def need_fits(who: str, *fits: Fit) -> None:
     """Refuse what is no fit."""
     for found in fits:
-        if not isinstance(found, Fit):
-            raise ValueError(
-                f"{who}: got {type(found).__name__} where a fit belongs; make one with "
-                "sk.fit(law, runs)."
-            )
+        require(
+            isinstance(found, Fit),
+            f"{who}: got {type(found).__name__} where a fit belongs; make one with "
+            "sk.fit(law, runs).",
+        )

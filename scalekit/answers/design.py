@@ -8,7 +8,7 @@ import pandas as pd
 from scalekit.answers.crossover import need_fits
 from scalekit.fits.fit import Fit
 from scalekit.tables.check import columns, inputs
-from scalekit.words import FitError, is_number
+from scalekit.words import FitError, is_number, require
 
 
 def design(fit: Fit, budget: float, target: Mapping, candidates: pd.DataFrame) -> pd.DataFrame:
@@ -55,21 +55,22 @@ def design(fit: Fit, budget: float, target: Mapping, candidates: pd.DataFrame) -
     """
     need_fits("design", fit)
     names, positive = list(fit.law.inputs), fit.law.positive_inputs
-    if not isinstance(target, Mapping):
-        raise ValueError(
-            f"design: the target is a mapping such as {{'N': 70e9, 'D': 1.4e12}}, got {target!r}."
-        )
+    require(
+        isinstance(target, Mapping),
+        f"design: the target is a mapping such as {{'N': 70e9, 'D': 1.4e12}}, got {target!r}.",
+    )
     target = inputs(names, None, dict(target), who="design", positive=positive)
-    if target[names[0]].size != 1:
-        raise ValueError("design: one target is planned for at a time; give numbers.")
+    require(
+        target[names[0]].size == 1, "design: one target is planned for at a time; give numbers."
+    )
     x = columns(candidates, names, who="design: candidates", positive=positive)
     bill = ["C"] if "C" in candidates else ["N", "D"]
     bill = columns(candidates, bill, who="design: cost (C, or 6*N*D) of candidates", positive=bill)
     price = bill["C"] if "C" in bill else 6 * bill["N"] * bill["D"]
-    if not is_number(budget) or not price.min() <= budget < np.inf:
-        raise ValueError(
-            f"design: the budget {budget!r} buys no candidate; the least costs {price.min():.3g}."
-        )
+    require(
+        is_number(budget) and price.min() <= budget < np.inf,
+        f"design: the budget {budget!r} buys no candidate; the least costs {price.min():.3g}.",
+    )
     half, (c,), j = _half_covariance(fit), _slopes(fit, target), _slopes(fit, x)
     S, today = half @ half.T, float(np.sum((half.T @ c) ** 2))
     plans = [_greedy(S, c, j, fit.residual_sd, price, budget, per) for per in (1.0, price)]
@@ -94,10 +95,10 @@ def design(fit: Fit, budget: float, target: Mapping, candidates: pd.DataFrame) -
 def _half_covariance(fit):
     """Square root (k, k) of the inverse of M, the covariance of the free parameters."""
     # rounding
-    if not fit.residual_sd > 1e-12:
-        raise ValueError(
-            "design: the law passes through every run, so a new one's noise is unknown."
-        )
+    require(
+        fit.residual_sd > 1e-12,
+        "design: the law passes through every run, so a new one's noise is unknown.",
+    )
     J = _slopes(fit, fit.runs)
     if fit.weights is not None:
         J *= np.sqrt(fit.weights)[:, None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from scalekit.words import is_number
+from scalekit.words import is_number, require
 
 # FLOP in one petaflop/s-day: 1e15 FLOP/s for 86,400 s.
 PF_DAY = 8.64e19
@@ -77,25 +77,24 @@ class Shape:
         """Check the sizes and fill in the two that have a default."""
         for name in ("layers", "width", "heads", "vocab", "context"):
             self._hold(name, getattr(self, name))
-        if self.kv is None and self.width % self.heads:
-            raise ValueError(
-                f"Shape: {self.heads} heads do not divide the width {self.width}; give kv, the "
-                "width of one head, or another number of heads."
-            )
+        require(
+            self.kv is not None or self.width % self.heads == 0,
+            f"Shape: {self.heads} heads do not divide the width {self.width}; give kv, the "
+            "width of one head, or another number of heads.",
+        )
         self._hold("ffw", 4 * self.width if self.ffw is None else self.ffw)
         self._hold("kv", self.width // self.heads if self.kv is None else self.kv)
-        if self.positions not in POSITIONS:
-            raise ValueError(
-                f"Shape: positions = {self.positions!r} is unknown; use one of "
-                f"{', '.join(POSITIONS)}."
-            )
+        require(
+            self.positions in POSITIONS,
+            f"Shape: positions = {self.positions!r} is unknown; use one of {', '.join(POSITIONS)}.",
+        )
 
     def _hold(self, name, value):
         """Hold a size as int; refuse what is no whole number above zero."""
-        if not is_number(value) or not value > 0 or value % 1 != 0:
-            raise ValueError(
-                f"Shape: {name} = {value!r} is not a whole number above zero; give a count."
-            )
+        require(
+            is_number(value) and value > 0 and value % 1 == 0,
+            f"Shape: {name} = {value!r} is not a whole number above zero; give a count.",
+        )
         object.__setattr__(self, name, int(value))
 
     @property
@@ -178,6 +177,7 @@ class Shape:
         at 73M.
         """
         N = self.params if N is None else N
-        if not is_number(N) or not N > 0:
-            raise ValueError(f"ratio: N = {N!r} is not above zero; give a parameter count.")
+        require(
+            is_number(N) and N > 0, f"ratio: N = {N!r} is not above zero; give a parameter count."
+        )
         return self.flops(**counted) / (6 * N)

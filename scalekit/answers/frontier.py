@@ -13,7 +13,7 @@ from scipy.interpolate import Akima1DInterpolator
 
 from scalekit.fits.draws import interval
 from scalekit.tables.check import columns, inputs
-from scalekit.words import FitError, check_known, is_number, tails
+from scalekit.words import FitError, check_known, is_number, require, tails
 
 _CONSTANTS = ["a", "b", "ln_k_N", "ln_k_D"]
 # Of logarithms: what lies exactly on an edge that the caller gives is inside.
@@ -138,16 +138,20 @@ def with_ends(C: np.ndarray, values: dict, ends: tuple[float, float]) -> pd.Data
 def as_budgets(C: ArrayLike, who: str) -> np.ndarray:
     """Return budgets (FLOP) as a flat array of floats, or say what is wrong with them."""
     C = np.atleast_1d(inputs(["C"], None, {"C": C}, who=who, positive=["C"])["C"])
-    if C.ndim != 1 or not len(C):
-        raise ValueError(f"{who}: C has shape {C.shape}; give a number or a flat list of budgets.")
+    require(
+        C.ndim == 1 and len(C),
+        f"{who}: C has shape {C.shape}; give a number or a flat list of budgets.",
+    )
     return C
 
 
 def _checked(runs, n, level, who):
     """Check what both approaches take; return N, C, L and D, or else C/(6N)."""
     tails(level, who)
-    if not is_number(n) or not n >= 2 or n % 1:
-        raise ValueError(f"{who}: n = {n!r} is not a whole number of resamples, two or more.")
+    require(
+        is_number(n) and n >= 2 and n % 1 == 0,
+        f"{who}: n = {n!r} is not a whole number of resamples, two or more.",
+    )
     names = ["N", "C", "L"]
     out = pd.DataFrame(columns(runs, names, who=who, positive=names))
     out["D"] = out["C"] / (6 * out["N"])
@@ -229,8 +233,10 @@ def _on_one_grid(runs, names):
     """
     curves = []
     for label, model in runs.sort_values("N", kind="stable").groupby(names, sort=False):
-        if np.ptp(np.log(model["N"])) > 0.01:
-            raise ValueError(f"envelope: N differs inside {label}; by must name single models.")
+        require(
+            np.ptp(np.log(model["N"])) <= 0.01,
+            f"envelope: N differs inside {label}; by must name single models.",
+        )
         curve = model.groupby("C", as_index=False).mean(numeric_only=True)
         if len(curve) > 1:
             curves.append(curve)
@@ -338,18 +344,23 @@ def isoflop(
 
 
 def _check_options(method, window, tolerance, noise):
-    if method not in _METHODS:
-        raise ValueError(f"isoflop: method = {method!r} is unknown; use 'parabola' or 'akima'.")
-    if noise is None and method == "akima":
-        raise ValueError(
-            "isoflop: Akima goes through every point and leaves no residuals; pass noise=, the "
-            "standard deviation of a loss in nats, as repeated runs show it."
-        )
-    if window is not None and not (is_number(window) and 0 < window < np.inf):
-        raise ValueError(f"isoflop: window = {window!r} is not a number above zero, or None.")
+    require(
+        method in _METHODS, f"isoflop: method = {method!r} is unknown; use 'parabola' or 'akima'."
+    )
+    require(
+        noise is not None or method != "akima",
+        "isoflop: Akima goes through every point and leaves no residuals; pass noise=, the "
+        "standard deviation of a loss in nats, as repeated runs show it.",
+    )
+    require(
+        window is None or (is_number(window) and 0 < window < np.inf),
+        f"isoflop: window = {window!r} is not a number above zero, or None.",
+    )
     for name, value in {"tolerance": tolerance, "noise": noise or 0}.items():
-        if not (is_number(value) and 0 <= value < np.inf):
-            raise ValueError(f"isoflop: {name} = {value!r} is not zero or a positive number.")
+        require(
+            is_number(value) and 0 <= value < np.inf,
+            f"isoflop: {name} = {value!r} is not zero or a positive number.",
+        )
 
 
 def assign(
@@ -359,11 +370,11 @@ def assign(
     if budgets is None:
         counts = runs["C"].value_counts()
         budgets = np.sort(counts.index[counts >= 4].to_numpy(float))
-        if len(budgets) < 3:
-            raise ValueError(
-                f"isoflop: C has {len(counts)} values, {len(budgets)} shared by four runs or more; "
-                "pass budgets=[...] in FLOP."
-            )
+        require(
+            len(budgets) >= 3,
+            f"isoflop: C has {len(counts)} values, {len(budgets)} shared by four runs or more; "
+            "pass budgets=[...] in FLOP.",
+        )
         tolerance = 0.0
     budgets = as_budgets(budgets, "isoflop")
     # (runs, budgets)

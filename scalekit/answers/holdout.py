@@ -10,7 +10,7 @@ from scalekit.fits.fit import OPTIONS, Fit, fit
 from scalekit.formulas.law import Law
 from scalekit.formulas.zoo import as_law
 from scalekit.tables.check import columns
-from scalekit.words import FitError, check_known
+from scalekit.words import FitError, check_known, require
 
 
 def score(actual: np.typing.ArrayLike, predicted: np.typing.ArrayLike) -> dict[str, float]:
@@ -116,11 +116,11 @@ def _split(x, by, cutoff, span, horizon):
         below &= x > cutoff / span
     if horizon:
         above &= x <= cutoff * horizon
-    if not below.any() or not above.any():
-        raise ValueError(
-            f"holdout: {below.sum()} rows at or below {by} = {cutoff:.4g} to fit, {above.sum()} "
-            f"above to predict; {by} runs from {x.min():.4g} to {x.max():.4g}."
-        )
+    require(
+        below.any() and above.any(),
+        f"holdout: {below.sum()} rows at or below {by} = {cutoff:.4g} to fit, {above.sum()} "
+        f"above to predict; {by} runs from {x.min():.4g} to {x.max():.4g}.",
+    )
     return below, above
 
 
@@ -196,10 +196,10 @@ def compare(
         raise ValueError("compare: give two laws or more, of one output.")
     group, code = _groups(runs, group, folds)
     groups = int(code.max()) + 1
-    if not isinstance(folds, int | np.integer) or not 2 <= folds <= groups:
-        raise ValueError(
-            f"compare: {folds} folds of {groups} groups; folds must lie between 2 and the groups."
-        )
+    require(
+        isinstance(folds, int | np.integer) and 2 <= folds <= groups,
+        f"compare: {folds} folds of {groups} groups; folds must lie between 2 and the groups.",
+    )
     fold = np.random.default_rng(seed).permutation(groups)[code] % folds
     rows, errors = [], {}
     for name, law in laws.items():
@@ -279,14 +279,17 @@ def criteria(found: Fit) -> dict[str, float]:
 def _named(laws, who, options):
     """Return the laws by name, in order; check the options meant for `fit`."""
     check_known(who, "option", options, OPTIONS)
-    if not isinstance(options.get("weights", ""), str):
-        raise ValueError(f"{who}: weights are split with the rows only as a column; name it.")
+    require(
+        isinstance(options.get("weights", ""), str),
+        f"{who}: weights are split with the rows only as a column; name it.",
+    )
     if not isinstance(laws, Mapping):
         listed = laws if isinstance(laws, (list, tuple)) else [laws]
         found = [as_law(law, who) for law in listed]
         laws = {law.name or law.formula: law for law in found}
-        if len(laws) < len(found):
-            raise ValueError(f"{who}: a law is listed twice among {[*laws]}; give a mapping.")
-    if not laws:
-        raise ValueError(f"{who}: no law was given.")
+        require(
+            len(laws) == len(found),
+            f"{who}: a law is listed twice among {[*laws]}; give a mapping.",
+        )
+    require(laws, f"{who}: no law was given.")
     return {str(name): as_law(law, who) for name, law in laws.items()}

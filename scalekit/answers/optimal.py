@@ -9,7 +9,7 @@ from scalekit.fits.fit import Fit
 from scalekit.formulas.law import Law
 from scalekit.formulas.zoo import as_law
 from scalekit.tables.check import inputs
-from scalekit.words import FitError, is_number, tails
+from scalekit.words import FitError, is_number, require, tails
 
 
 def closed_form(
@@ -82,24 +82,24 @@ def optimal(
     """
     ends = tails(level, "optimal")
     C, six = as_budgets(C, "optimal"), flops_per_param_token
-    if not is_number(six) or not 0 < six < np.inf:
-        raise ValueError(
-            f"optimal: flops_per_param_token = {six!r} is not a number above zero; 6 is usual."
-        )
+    require(
+        is_number(six) and 0 < six < np.inf,
+        f"optimal: flops_per_param_token = {six!r} is not a number above zero; 6 is usual.",
+    )
     own, draws, runs = None, None, ()
     if isinstance(law, Fit):
         law, own, draws, runs = law.law, law.params, law.draws, law.runs
     law = as_law(law, "optimal")
-    if (own is None) == (params is None):
-        raise ValueError(
-            "optimal: a law needs constants, params= a key such as 'besiroglu2024' or a mapping; "
-            "a Fit brings its own: pass its .law with params= to use others."
-        )
-    if set(law.inputs) != {"N", "D"}:
-        raise ValueError(
-            f"optimal: {law.formula!r} has the inputs {', '.join(law.inputs)}; it must tell "
-            "parameters N from tokens D, and need nothing else: write other values into it."
-        )
+    require(
+        (own is None) != (params is None),
+        "optimal: a law needs constants, params= a key such as 'besiroglu2024' or a mapping; "
+        "a Fit brings its own: pass its .law with params= to use others.",
+    )
+    require(
+        set(law.inputs) == {"N", "D"},
+        f"optimal: {law.formula!r} has the inputs {', '.join(law.inputs)}; it must tell "
+        "parameters N from tokens D, and need nothing else: write other values into it.",
+    )
     constants = law.at(params if own is None else own)
     inputs(law.params, None, constants, who="optimal")
     # (1 + draws, parameters)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from scalekit.tables.check import many, name_rows
-from scalekit.words import is_number, unknown
+from scalekit.words import is_number, require, unknown
 
 _WORTH = {"N": "parameters", "D": "tokens", "C": "FLOP", "L": "nats per token"}
 _COUNT = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "tokens": 1.0, "parameters": 1.0}
@@ -86,11 +86,13 @@ def read(
     ([70000000.0, 1300000000.0], [3.689, 2.708])
     """
     table, card = _table(source)
-    if doubts not in ("warn", "keep"):
-        raise ValueError(f"read: doubts = {doubts!r} is unknown; use 'warn' or 'keep'.")
+    require(
+        doubts in ("warn", "keep"), f"read: doubts = {doubts!r} is unknown; use 'warn' or 'keep'."
+    )
     units = units or {}
-    if not isinstance(units, Mapping):
-        raise ValueError(f"read: units is a mapping such as {{'D': 'B'}}, got {units!r}.")
+    require(
+        isinstance(units, Mapping), f"read: units is a mapping such as {{'D': 'B'}}, got {units!r}."
+    )
     asked = {"N": N, "D": D, "C": C, "L": L, "model": model}
     asked |= {role: role for role in asked if asked[role] is None and role in table}
     chosen = {name: asked[name] for name in _UNITS if asked[name] in table}
@@ -140,15 +142,13 @@ def _table(source):
         card = dict(source.attrs.get("card") or {"name": "a DataFrame", "rows": len(source)})
     elif isinstance(source, str | Path):
         path = Path(source)
-        if not path.is_file():
-            raise ValueError(f"read: no file {str(source)!r}; the kit's tables: sk.load(name).")
+        require(path.is_file(), f"read: no file {str(source)!r}; the kit's tables: sk.load(name).")
         table = _parse(path)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         card = {"name": path.name, "rows": len(table), "sha256": sha256}
     else:
         raise ValueError(f"read: give a path or a DataFrame, got {type(source).__name__}.")
-    if not len(table):
-        raise ValueError(f"read: {card['name']} has no rows.")
+    require(len(table), f"read: {card['name']} has no rows.")
     again = table.columns[table.columns.duplicated()]
     if len(again):
         raise ValueError(f"read: {card['name']} has two columns named {again[0]!r}; rename one.")
