@@ -93,10 +93,11 @@ def _widen(fit, name, limit):
     from_zero = positive and best == 0
     unit = _scale_at_zero(fit, name) if from_zero else abs(best) or 1.0
     width = 4 * se / abs(best) if np.isfinite(se) and best else 0.2
+    limits = _ends(fit, name)
     for _ in range(_WIDENINGS):
         grid = width * np.linspace(0 if from_zero else -1, 1, _POINTS)
         values = best * np.exp(grid) if positive and best else best + unit * grid
-        found = _along(fit, name, np.unique(np.clip(values, *_ends(fit, name))))
+        found = _along(fit, name, np.unique(np.clip(values, *limits)))
         ends = found["objective"].iloc[[-1 if from_zero else 0, -1]]
         if ends.min() > limit or width > _WIDEST:
             break
