@@ -36,8 +36,9 @@ def profile(fit, name: str, values: Sequence | None, level: float) -> pd.DataFra
     """Objective along one parameter, all others refitted at each value; see `Fit.profile`."""
     check_known("profile", "parameter", [name], fit.params.index)
     limit = _limit(fit, level)
-    widen = values is None
-    found = _widen(fit, name, limit) if widen else _along(fit, name, _given(fit, name, values))
+    found = (
+        _widen(fit, name, limit) if values is None else _along(fit, name, _given(fit, name, values))
+    )
     sides = [_crossing(found, limit, fit[name], side) for side in (-1, 1)]
     found.attrs.update(interval=tuple(sides), limit=limit, name=name, best=fit[name], level=level)
     return found
