@@ -825,6 +825,9 @@ def test_minima_without_a_value_are_not_followed(follow):
 
     u, *_ = solver.solve(Parts(spread(5.0, 3.0, 6.0), n=5000), 0)
     assert u[:, 0].tolist() == [3]
+    # where none has a value there is none to follow, and no error
+    _, value, *_ = solver.solve(Parts(spread(5.0, 6.0), n=5000), 0)
+    assert np.isinf(value).all()
 
 
 def test_exact_minima_are_not_divided_by_zero(follow):

@@ -43,7 +43,7 @@ def refuse_too_little(law, x, y):
     k = len(law.params)
     if len(y) <= k:
         raise ValueError(f"fit: {k} parameters need at least {k + 1} runs, got {len(y)}.")
-    distinct = len(pd.DataFrame([*x, y]).T.drop_duplicates())
+    distinct = len(pd.DataFrame(dict(enumerate([*x, y]))).drop_duplicates())
     if distinct < k:
         raise FitError(
             f"fit: {len(y)} runs, of which only {distinct} differ, cannot fix {k} parameters."

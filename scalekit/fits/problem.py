@@ -238,11 +238,10 @@ class Problem:
         basis = slopes[:, lin]
         rest = self.y - (f - basis.sum(1))
         ok = np.isfinite(basis).all((1, 2)) & np.isfinite(rest).all(1)
-        basis = np.where(ok[:, None, None], basis, 1.0)
-        rest = np.where(ok[:, None], rest, 1.0)
+        basis[~ok], rest[~ok] = 1.0, 1.0
         w = self.w / self.y**2 if self.space == "log" else self.w
         size = np.sqrt(basis**2 @ w) + 1e-300
-        basis = basis / size[:, :, None]
+        basis /= size[:, :, None]
         # normal equations: (P, lin, lin) and (P, lin)
         gram = np.matmul(basis * w, basis.transpose(0, 2, 1))
         rhs = np.matmul(basis, (w * rest)[:, :, None])[:, :, 0]

@@ -172,11 +172,11 @@ def solve(problem, seed, own=()):
     agree = np.mean(value <= value.min() * (1 + 1e-6))
     if agree < 0.25 and len(starts) > _POLISHED:
         u, value = _look_further(few, starts[: 2 * _POLISHED], u, value)
-    if few.n == problem.n:
-        return u, value, screened, value
-    # many rows: only the best distinct minima of the thinned table are followed on all of it
-    u, best = newton(problem, u[_distinct(value, 3)], steps=150)
-    return u, best, screened, value * (best.min() / (value.min() or 1.0))
+    if few.n < problem.n and np.isfinite(value).any():
+        # only the best distinct minima of the thinned table are followed on all of it
+        u, best = newton(problem, u[_distinct(value, 3)], steps=150)
+        return u, best, screened, value * (best.min() / (value.min() or 1.0))
+    return u, value, screened, value
 
 
 def _polish(problem, u):
