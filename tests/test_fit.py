@@ -169,10 +169,8 @@ def test_outlier_moves_huber_little():
     )
 
 
-def test_few_points_one_twice():
+def test_a_run_may_come_twice():
     runs = plant("chinchilla", n=6, noise=1e-3, seed=3, **TRUE)
-    fit = sk.fit("chinchilla", runs)
-    assert any("leave little" in w for w in fit.warnings)
     assert sk.fit("chinchilla", pd.concat([runs, runs.iloc[:1]])).n_obs == 7
 
 
@@ -188,40 +186,6 @@ def test_a_quarter_million_rows():
     fit = sk.fit("chinchilla", runs)
     assert fit.objective <= sk.objective("chinchilla", runs, TRUE)
     assert fit.starts.polished == 32
-
-
-def test_a_floor_that_is_not_there_is_zero():
-    runs = plant("power_law", n=30, noise=1e-3, span=ONE, A=7.5, alpha=0.17)
-    fit = sk.fit("y(x) = E + A/x**alpha", runs.assign(y=runs["y"] - 0.02 * runs["y"].min()))
-    assert fit.at_bound == ("E",) and fit["E"] == 0.0
-    assert "went to zero" in fit.warnings[0]
-
-
-def test_exponent_without_a_limit_is_refused():
-    x = np.linspace(100, 110, 12)  # an exponential here looks like a power of about 100
-    with pytest.raises(
-        sk.FitError, match="alpha = 50 is at its upper bound; these runs do not constrain it"
-    ):
-        sk.fit("y(x) = E + A/x**alpha", pd.DataFrame({"x": x, "y": 1 + np.exp(100 - x)}))
-
-
-def test_parameters_that_mean_nothing_are_named():
-    curves = sk.load("extrapolation_benchmark")
-    fit = sk.fit(
-        "power_law_shifted", curves[(curves["model"] == "6 Enc, 6 Dec") & (curves["fit"] == 1)]
-    )
-    assert any("no better than to a factor of e" in w for w in fit.warnings)
-
-
-def test_own_bounds_are_warnings():
-    law = sk.Law("y(x) = E + A/x**alpha", bounds={"alpha": (0.01, 0.3)})
-    fit = sk.fit(law, plant("power_law_floor", n=20, span=ONE, E=0.3, A=240.0, alpha=0.45))
-    assert fit.at_bound == ("alpha",) and "alpha = 0.3 is at its upper bound" in fit.warnings[0]
-
-
-def test_redundant_parameters_are_refused():
-    with pytest.raises(sk.FitError, match="not separately identified"):
-        sk.fit("y(x) = A*B/x**alpha", plant("power_law", n=20, span=ONE, A=7.5, alpha=0.17))
 
 
 @pytest.mark.parametrize("name", ["steps_at_batch", "critical_batch"])

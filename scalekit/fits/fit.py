@@ -24,15 +24,12 @@ _OTHER = 1e-4
 
 
 class Starts(NamedTuple):
-    """How the starts of a fit fared.
+    """How the starts of a fit fared."""
 
-    screened : starts looked at. polished : those followed to a minimum. share : the part of the
-    polished that reached the best one. rival : objective of the best different minimum, or None
-    where every start agrees.
-    """
-
+    # starts looked at, and those of them followed to a minimum
     screened: int
     polished: int
+    # the part of the polished that reached the best minimum, and the objective of the next one
     share: float
     rival: float | None
 
@@ -43,24 +40,16 @@ class Fit:
 
     Attributes
     ----------
-    params : Series
-        The estimates, in the units of the runs.
-    objective : float
-        At the estimates. Huber: the sum over runs. Squared: the residual sum of squares.
-    n_obs, dropped : int
-        Rows used, and rows of the table, or of the part that was chosen, left out (None: unknown).
-    condition : float
-        Of the Jacobian with columns scaled to length 1: how many digits the runs cost.
-    at_bound : tuple of str
-        Parameters at a limit.
-    warnings : tuple of str
-        Why to be careful, in sentences. Empty when nothing was noticed.
-    data_range : dict of str to (low, high)
-        Of each input: predictions outside are extrapolations.
-    residual_sd : float
-        sqrt(sum of squared residuals / (n_obs - parameters)), of ln y, or of y in linear space.
-    draws : DataFrame or None
-        Bootstrap estimates, a row a resample.
+    params : the estimates, in the units of the runs.
+    objective : at the estimates; Huber: the sum over runs, squared: the residual sum of squares.
+    n_obs, dropped : rows used; rows of the table, or of the part chosen, left out (None: unknown).
+    starts : how many were screened and polished, the share that agrees, the objective of a rival.
+    condition : of the Jacobian with columns scaled to length 1: how many digits the runs cost.
+    at_bound : names of the parameters at a limit.
+    warnings : why to be careful, in sentences; empty when nothing was noticed.
+    data_range : (low, high) of each input: predictions outside are extrapolations.
+    residual_sd : sqrt(sum of squared residuals / (n_obs - parameters)), in the unit of `residuals`.
+    draws : bootstrap estimates, a row a resample, or None.
 
     Notes
     -----
@@ -122,20 +111,11 @@ class Fit:
     def predict(
         self, frame: pd.DataFrame | None = None, *, level: float | None = None, **inputs
     ) -> np.ndarray | pd.DataFrame:
-        """Predict the output, with intervals on demand.
+        """Predict the output from a table with the inputs as columns, or from each by name.
 
-        Parameters
-        ----------
-        frame, inputs
-            A table with the inputs as columns, or each by name: ``fit.predict(N=70e9, D=1.4e12)``.
-        level : float, optional
-            Ask for intervals at this level; needs draws.
-
-        Returns
-        -------
-        ndarray, or DataFrame with `level`
-            Columns: value; low, high (confidence: where the curve is); pred_low, pred_high
-            (prediction: where one new run would fall, with noise drawn from the residuals).
+        With `level`, which needs draws, a DataFrame: value; low, high (confidence: where the curve
+        is); pred_low, pred_high (prediction: where one new run would fall, with noise drawn from
+        the residuals). Without, an array.
 
         Notes
         -----
@@ -177,8 +157,8 @@ class Fit:
         ----------
         n : int
             Resamples, at least 2. About 200 for a standard error, 2000 for a 95 % interval.
-        seed, level
-            Of the resampling; of the intervals that the fit then shows.
+        level : float
+            Of the intervals that the fit then shows.
         by : str, optional
             Resample whole clusters, the values of this column: checkpoints of one model rise and
             fall together.
@@ -188,8 +168,8 @@ class Fit:
         Returns
         -------
         Fit
-            The same fit, with `draws` (n rows) and a note on the audit: of 16 resamples solved
-            again from many starts, how many had a lower minimum than the warm start found.
+            The same, with `draws` (n rows) and a note on the audit: of 16 resamples solved again
+            from many starts, how many had a lower minimum than the warm start found.
 
         Notes
         -----
@@ -212,26 +192,13 @@ class Fit:
     def profile(
         self, name: str, *, values: Sequence[float] | None = None, level: float = 0.95
     ) -> pd.DataFrame:
-        """Objective along one parameter, all others refitted at each value.
+        """Objective along one parameter, all others refitted at each value: a row each.
 
-        The interval holds the values that the runs do not rule out: those whose objective exceeds
-        the least by no more than the likelihood-ratio limit. For squared loss that is
-        ``Q <= Q* (1 + t^2/(n - k))`` with Student's t; for Huber the increase, scaled by
-        mean(psi') / mean(psi^2), is compared with chi-squared (one degree of freedom).
-
-        Parameters
-        ----------
-        name, level
-            The parameter, and the level of its interval.
-        values : array, optional
-            Where to look; else 41 values, spread wider until the limit is passed on both sides.
-
-        Returns
-        -------
-        DataFrame
-            Columns: the parameter, objective, and the other parameters at each value.
-            ``attrs["interval"]`` is (low, high), NaN on a side where the limit is never passed;
-            ``attrs["limit"]`` is the objective at the limit.
+        It looks at `values`, or at 41 that spread until the limit is passed on both sides.
+        ``attrs["limit"]`` is the largest objective that the runs do not rule out at `level`, and
+        ``attrs["interval"]`` where it is passed, (low, high), NaN on a side where it never is. For
+        squared loss the limit is ``Q* (1 + t^2/(n - k))`` with Student's t; for Huber the increase,
+        scaled by mean(psi') / mean(psi^2), is compared with chi-squared (one degree of freedom).
 
         Notes
         -----
@@ -250,11 +217,10 @@ class Fit:
         return profile.profile(self, name, values, level)
 
     def derive(self, formula: str, *, level: float | None = None) -> pd.Series:
-        """Compute a quantity from the parameters, and carry it through the draws.
+        """Compute a quantity such as ``"beta/(alpha + beta)"``, and carry it through the draws.
 
-        The formula is one in the parameters, such as ``"beta/(alpha + beta)"``, read as safely as a
-        law's; `level` is that of the interval, the bootstrap's own unless given. Returns a Series:
-        value, se, low, high, the last three NaN ("not estimated") without draws.
+        The formula is read as safely as a law's. Returns value, se, low, high, the last three NaN
+        without draws; `level` is the bootstrap's own unless given.
 
         Notes
         -----
@@ -330,8 +296,7 @@ def fit(
     Parameters
     ----------
     law : Law or str
-        A law, the name of one in the zoo, or a formula such as
-        ``"L(N, D) = E + A/N**alpha + B/D**beta"``.
+        A law, the name of one in the zoo, or a formula such as ``"L(N) = E + A/N**alpha"``.
     runs : DataFrame, shape (n, ...)
         A column for the output and each input, a row a run. Never changed.
     loss : {"huber", "squared"}
@@ -350,8 +315,7 @@ def fit(
     Raises
     ------
     FitError
-        No start leads anywhere; inputs collinear in logs; a parameter at a limit that only the runs
-        could have set; parameters that the runs do not tell apart.
+        No start leads anywhere, or the runs do not fix or tell apart the parameters.
 
     Notes
     -----
@@ -445,19 +409,9 @@ def objective(
     space: str = "log",
     weights: str | Sequence[float] | None = None,
 ) -> float:
-    """Objective of given constants on runs: the number that `fit` minimises.
+    """Objective of given constants on runs: the number that `fit`, with these options, minimises.
 
-    Parameters
-    ----------
-    law, runs, loss, delta, space, weights
-        As in `fit`.
-    params : str or mapping
-        Published constants by their key, or a value for each parameter.
-
-    Returns
-    -------
-    float
-        The sum of Huber over the runs, or the residual sum of squares.
+    `params` are published constants by their key, or a value for each parameter.
 
     Notes
     -----

@@ -19,29 +19,15 @@ def fit_many(
 ) -> pd.DataFrame:
     """Fit one law to each group of runs, on all cores, or on a cluster through joblib's backends.
 
-    Parameters
-    ----------
-    law : Law or str
-        As in `fit`.
-    runs : DataFrame
-        A row a run.
-    by : str or list of str
-        Columns whose values make the groups.
-    **options
-        Passed to `fit`.
-
-    Returns
-    -------
-    DataFrame
-        A row a group: the `by` columns, parameters, objective, n_obs, share (of starts that agree),
-        warnings, error. A group that cannot be fitted keeps its row, with the reason in `error` and
-        NaN elsewhere.
+    The values of the columns `by` make the groups; the options are those of `fit`. Returns a row a
+    group: the `by` columns, parameters, objective, n_obs, share (of starts that agree), warnings,
+    error. A group that cannot be fitted keeps its row, with the reason in `error` and NaN
+    elsewhere. With ``joblib.parallel_config("dask")`` a dask.distributed cluster fits them.
 
     Notes
     -----
     How this misleads: many fits make some look good by chance. Look at `error` and `warnings`
-    before you rank. With ``joblib.parallel_config("dask")`` the groups are fitted on a
-    dask.distributed cluster.
+    before you rank.
 
     Examples
     --------

@@ -16,15 +16,14 @@ class Law:
     """A scaling law, from its formula.
 
     The left side names the output and the inputs; every other name on the right side is a
-    parameter: ``"L(N, D) = E + A/N**alpha + B/D**beta"`` has the output L, the inputs N and D, and
-    five parameters.
+    parameter: ``"L(N, D) = E + A/N**alpha + B/D**beta"`` has five.
 
     Parameters
     ----------
     formula : str
         Numbers, names, ``+ - * / **``, parentheses, ``pi`` and the functions exp, log (natural),
-        log10, log2, sqrt, tanh, sin, cos, arctan, Max, Min. Anything else is refused, and the
-        message points at the piece: nothing in a formula is ever executed.
+        log10, log2, sqrt, tanh, sin, cos, arctan, Max, Min. Anything else is refused; nothing in a
+        formula is ever executed.
     real : sequence of str or "all", optional
         Parameters that may be negative. All others are positive, and fitted in their logarithm.
     bounds : mapping of str to (low, high), optional
@@ -162,11 +161,7 @@ class Law:
     def at(self, constants: str | Mapping) -> dict[str, float]:
         """Return the law's constants, and nothing else, ready to be passed to the law.
 
-        Parameters
-        ----------
-        constants : str or mapping
-            A key of ``law.published``, a fit's ``params``, or any mapping that holds every
-            parameter.
+        They come from a key of `published`, a fit's `params`, or any mapping that holds them all.
 
         Examples
         --------

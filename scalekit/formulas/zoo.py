@@ -25,12 +25,7 @@ def _build(name):
 
 
 def law(name: str) -> Law:
-    """Return a law of the zoo by its name; the same object each time, so it is compiled once.
-
-    Parameters
-    ----------
-    name : str
-        A name that `laws` lists, such as ``"chinchilla"``.
+    """Return a law of the zoo by a name that `laws` lists; it is made and compiled once.
 
     Notes
     -----
@@ -51,12 +46,7 @@ def law(name: str) -> Law:
 
 
 def laws(theme: str | None = None) -> pd.DataFrame:
-    """List the laws of the zoo: name (index), title, theme, formula, paper, published.
-
-    Parameters
-    ----------
-    theme : str, optional
-        Keep one theme only.
+    """List the laws of the zoo, or of one theme: title, theme, formula, paper, published, by name.
 
     Notes
     -----
