@@ -14,12 +14,7 @@ from scalekit.words import tails
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Two fits, the output of the first an input of the second. Made by `chain`.
-
-    `predict` needs `inputs`, those of both steps without the `link`, which passes between them, and
-    gives `output`. `paired` says whether draw i of both steps comes from the same resample of the
-    same runs.
-    """
+    """Two fits as one, from `inputs`, those of both steps but the `link` between, to `output`."""
 
     step1: Fit
     step2: Fit
@@ -35,17 +30,11 @@ class Chain:
         level: float | None = None,
         **inputs: float | np.ndarray,
     ) -> np.ndarray | pd.DataFrame:
-        """Predict the output of the second step from the inputs of the first.
+        """Predict the output from inputs by name or as columns of `frame`, whose link is not used.
 
-        Inputs are given by name or as columns of `frame` (one of the link's name is not used). With
-        `level`, for which both steps need draws, the answer is a table: value; low, high
+        With `level`, for which both steps need draws, the answer is a table: value; low, high
         (confidence: where the chained curve is); pred_low, pred_high (prediction: where one new run
         would fall, with the noise of both steps).
-
-        Notes
-        -----
-        How this misleads: the interval knows the noise of the runs, not whether the second law
-        holds at link values that none of them reached; see `outside`.
         """
         x, link = self._first(frame, inputs, "chain.predict")
         if self.link in self.step2.law.positive_inputs and (link <= 0).any():
@@ -127,22 +116,15 @@ def chain(step1: Fit, step2: Fit) -> Chain:
     r"""Chain two fits: :math:`z = f_2(f_1(x))`, with an interval that holds the doubt of both.
 
     Draws are paired when both fits were bootstrapped alike (same n, seed, by, stratify) on the same
-    runs, which is so when both hold the link with the same values in the same order. Else they are
-    combined as independent.
-
-    The output of `step1` must be an input of `step2`.
+    runs (equal values of the link, in one order), else combined as independent. Two steps: Bhagia
+    et al. 2024, arXiv:2412.04403; loss, then error: Gadre et al. 2024, arXiv:2403.08540.
 
     Notes
     -----
     How this misleads: the second step is fitted on the measured link and used on a predicted one,
-    which no run may have reached; both intervals then rest on the second law's shape there. A run
-    that is high in step 1 may be high in step 2 as well; pairing keeps that for the parameters, not
-    for the noise of a new run.
-
-    References
-    ----------
-    Bhagia et al. 2024, arXiv:2412.04403 (two steps). Gadre et al. 2024, arXiv:2403.08540 (loss,
-    then error).
+    which no run may have reached (`Chain.outside` says where); both intervals then rest on the
+    second law's shape there. A run that is high in step 1 may be high in step 2 as well; pairing
+    keeps that for the parameters, not for the noise of a new run.
 
     Examples
     --------
@@ -174,7 +156,6 @@ def chain(step1: Fit, step2: Fit) -> Chain:
 
 
 def _resampled_alike(step1, step2, link):
-    """Say whether both fits have draws, of the same resamples of the same runs."""
     return (
         step1.draws is not None
         and step2.draws is not None

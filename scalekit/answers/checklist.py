@@ -19,11 +19,7 @@ MISSING = "not stated"
 
 @dataclass(frozen=True)
 class Checklist:
-    """What is known of a fit, for an appendix. Made by `checklist`; `fill` returns a new one.
-
-    The columns of `table` are section, item, answer and who ("fit": read off the fit and its data;
-    "author": only the author can say it).
-    """
+    """What is known of a fit, a row of `table` an item, and who says it: "fit" or "author"."""
 
     table: pd.DataFrame
 
@@ -33,10 +29,7 @@ class Checklist:
         return self.table.loc[self.table["answer"] == MISSING, "item"].tolist()
 
     def fill(self, **answers: str) -> "Checklist":
-        """Answer items that only the author can supply.
-
-        By the item's name with underscores for blanks: ``fill(optimizer="AdamW, 0.9, 0.95")``.
-        """
+        """Return a list with items answered, by name with _ for blanks: ``batch_size="512"``."""
         table = self.table.copy()
         names = table["item"].str.replace(" ", "_").tolist()
         check_known("fill", "item", answers, names)
@@ -81,20 +74,14 @@ def _plain(text):
 def checklist(fit: Fit) -> Checklist:
     """Fill in what a reader needs to reproduce a fit; name what only the author can supply.
 
-    The headings follow the survey of Li et al. 2025: form, training setup, data collection,
-    fitting. The card of the fit's data set (``runs.attrs["card"]``) supplies definitions and
-    provenance where there is one.
+    The headings are those of the survey of Li et al. 2025, arXiv:2502.18969 (form, training setup,
+    data collection, fitting); the items are in our own words. The card of the fit's data set
+    (``runs.attrs["card"]``) supplies definitions and provenance where there is one.
 
     Notes
     -----
     How this misleads: a complete list makes a fit repeatable, not right. The held-out error is that
-    of one split, fitted on the 70 % of the runs with least compute (or else least of the first
-    input); it does not reach far.
-
-    References
-    ----------
-    Li et al. 2025, arXiv:2502.18969 (the survey whose headings these are; the items are in our own
-    words).
+    of one split, fitted on the 70 % of runs with least compute (or first input): a short reach.
 
     Examples
     --------
@@ -114,19 +101,15 @@ def checklist(fit: Fit) -> Checklist:
 
 def _answers(fit):
     """Answers by section and item; None where only the author can say."""
-    law, starts, limits = fit.law, fit.starts, fit.law.bounds.items()
+    law, starts, limits, delta = fit.law, fit.starts, fit.law.bounds.items(), fit.delta
     card = {"columns": {}} | (fit.runs.attrs.get("card") or {})
-    signs = (
-        f"{', '.join(sorted(law.real))} of either sign, others" if law.real else "all parameters"
-    )
+    sign = f"{', '.join(sorted(law.real))} of either sign, others" if law.real else "all parameters"
     left_out = None if fit.dropped is None else f"{fit.dropped} of {fit.n_obs + fit.dropped}"
-    loss = (
-        f"sum over runs of Huber's loss, delta = {fit.delta:g}" if fit.delta else "sum of squares"
-    )
+    loss = f"sum over runs of Huber's loss, delta = {delta:g}" if delta else "sum of squares"
     rival = "no other minimum" if starts.rival is None else f"best other minimum {starts.rival:.6g}"
     return {
         "Hypothesis and form": {
-            "law": f"{law.formula} ({signs} positive)",
+            "law": f"{law.formula} ({sign} positive)",
             "source of the form": law.paper,
             "question": None,
         },
@@ -185,7 +168,6 @@ def _answers(fit):
 
 
 def _against_6nd(runs):
-    """How far the runs' C is from 6ND, where they have all three."""
     with suppress(ValueError):
         x = columns(runs, ["C", "N", "D"], who="checklist", positive=["N", "D"])
         ratio = x["C"] / (6 * x["N"] * x["D"])
@@ -194,7 +176,6 @@ def _against_6nd(runs):
 
 
 def _held_out(fit):
-    """Score of one split: fitted on the lower 70 %, predicted above; None where it cannot be."""
     by = "C" if "C" in fit.runs else fit.law.inputs[0]
     options = {"loss": fit.loss, "delta": fit.delta or 1e-3, "space": fit.space, "seed": fit.seed}
     with suppress(ValueError):
@@ -209,6 +190,5 @@ def _held_out(fit):
 
 
 def _estimate(row, level):
-    """Write one row of a fit's table; the interval only where there is one."""
     ends = f" ({row.low:.3g} to {row.high:.3g} at {level:.0%})" if np.isfinite(row.low) else ""
     return f"{row.Index} = {row.estimate:.6g}{ends}"

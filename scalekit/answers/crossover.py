@@ -15,9 +15,9 @@ from scalekit.words import is_number, require, tails
 class Crossover:
     """Where two curves meet: `x` and the `value` there, None where they do not within reach.
 
-    low, high : the 95 % interval; an end may be 0 or infinite. share : the part of the draws that
-    cross within reach. ahead : which curve (1 or 2) is lower beyond the crossing, or throughout.
-    inside : whether x is inside the range of both fits' runs. others : further crossings.
+    `low` and `high` are the 95 % interval; an end may be 0 or infinite. `share` is the part of the
+    draws that cross within reach, `ahead` the curve (1 or 2) that is lower beyond the crossing, or
+    throughout. `inside`: whether x is in the range of both fits' runs. `others`: further crossings.
     """
 
     along: str
@@ -57,26 +57,19 @@ def _end(x):
 
 
 def crossover(
-    fit1: Fit,
-    fit2: Fit,
-    *,
-    along: str | None = None,
-    at: dict | None = None,
-    reach: float = 100.0,
+    fit1: Fit, fit2: Fit, *, along: str | None = None, at: dict | None = None, reach: float = 100.0
 ) -> Crossover:
     """Find where two fitted curves meet, with an interval, or say that they do not within reach.
 
     `along` names the input to move along, needed where the laws have more than one; `at` gives the
     others: numbers, or functions of the one that moves, ``{"D": lambda N: 20 * N}``. Looked at is
-    the range of the runs and a factor of `reach` beyond it on both sides. With draws in both fits
-    the crossing gets a 95 % interval; the two sets of draws are paired in order, which is right for
-    fits to different runs.
+    the range of the runs and a factor of `reach` beyond it on both sides. The crossing gets a 95 %
+    interval if both fits have draws, paired in order, which is right for fits to different runs.
 
     Notes
     -----
     How this misleads: curves of nearly equal slope cross anywhere; look at the interval, not at x.
-    A draw that does not cross within reach counts as beyond it, so an infinite end means "no later
-    than we can say".
+    An infinite end says only that draws do not cross within reach, not that they never do.
 
     Examples
     --------
@@ -100,13 +93,8 @@ def crossover(
     grid = np.geomspace(*ends, 401)
 
     def values(fit, x, constants):
-        """Return the law at x, a row a set of constants."""
         places = {**(at or {}), along: x}
-        given = {
-            name: place(x) if callable(place) else place
-            for name, place in places.items()
-            if name in fit.law.inputs
-        }
+        given = {k: v(x) if callable(v) else v for k, v in places.items() if k in fit.law.inputs}
         given = inputs(fit.law.inputs, None, given, who="crossover, at")
         return curves(fit.law, given, constants)
 
@@ -139,7 +127,6 @@ def crossover(
 
 
 def _moving(law1, law2, along):
-    """Name the input that moves."""
     require(
         law1.output == law2.output,
         f"crossover: one law gives {law1.output}, the other {law2.output}; they cannot meet.",
@@ -155,17 +142,13 @@ def _moving(law1, law2, along):
 
 
 def _drawn(grid, gaps, x, after):
-    """Where draws cross, gaps (draws, grid): a 95 % interval, and the share that cross in reach.
-
-    The crossing of a draw is that of the chord in ln x nearest to `x`. One that does not cross has
-    done so below reach (0) if it is on the side that curve 1 has `after` the crossing, else it will
-    beyond reach (infinity).
-    """
+    """Where draws cross, gaps (draws, grid): a 95 % interval, and the share that cross in reach."""
     draw, i = np.nonzero(np.diff(gaps < 0))
     part = gaps[draw, i] / (gaps[draw, i] - gaps[draw, i + 1])
     chord = grid[i] * (grid[i + 1] / grid[i]) ** part
+    # a draw without a crossing: below reach if it ends as after the crossing, else beyond
     places = np.where((gaps[:, -1] < 0) == after, 0.0, np.inf)
-    # the last to be written stays: the nearest
+    # the last to be written stays: the chord (in ln x) nearest to x
     order = np.argsort(-np.abs(np.log(chord / x)))
     places[draw[order]] = chord[order]
     low, high = np.quantile(places, tails(0.95), method="nearest")

@@ -15,33 +15,24 @@ def design(fit: Fit, budget: float, target: Mapping, candidates: pd.DataFrame) -
     r"""Choose which runs to train next so that the prediction at a target becomes surest.
 
     With :math:`J` the derivative of the fitted values in log-parameters, :math:`M = J^T W J/s^2`
-    and :math:`c` the derivative of the prediction, the variance of the prediction is
-    :math:`c^T M^{-1} c`. A new run with derivative :math:`j` lowers it by
-    :math:`(c^T M^{-1} j)^2/(s^2 + j^T M^{-1} j)`: the greedy choice takes the run that lowers it
-    most, and again per FLOP; the better of the two plans is returned (c-optimal design:
-    Atkinson, Donev and Tobias 2007, chapter 10).
+    and :math:`c` the derivative of the prediction, its variance is :math:`c^T M^{-1} c`. A new run
+    with derivative :math:`j` lowers it by :math:`(c^T M^{-1} j)^2/(s^2 + j^T M^{-1} j)`: the greedy
+    choice takes the run that lowers it most, and again per FLOP; the better plan is returned
+    (c-optimal design: Atkinson, Donev and Tobias 2007, chapter 10).
 
-    Returns the chosen runs in order: inputs, cost, spent, half_width (95 %, of the prediction at
-    the target: relative in log space), shrink (half_width over that of today), gain (share of
-    today's variance removed by this run). ``attrs["today"]`` is the half-width now,
-    ``attrs["describe"]`` a sentence.
+    `target` maps each input to one number: ``{"N": 70e9, "D": 1.4e12}``. `candidates` have a row a
+    run, with the law's inputs; its cost is its ``C``, or else ``6*N*D``, and `budget` what the
+    chosen may cost, in the same unit, FLOP. A run is chosen once; list it twice to allow a repeat.
 
-    Parameters
-    ----------
-    budget : float
-        What the new runs may cost together, in the unit of the candidates' ``C``: FLOP.
-    target : mapping
-        The inputs at which to predict: ``{"N": 70e9, "D": 1.4e12}``.
-    candidates : DataFrame
-        A row a run that could be trained, with the law's inputs; its cost is its ``C``, or else
-        ``6*N*D``. A run is chosen once; list it twice to allow a repeat.
+    Returns the chosen runs in order: inputs, cost, spent, half_width (95 %, at the target; relative
+    in log space), shrink (half_width over today's), gain (share of today's variance that this run
+    removes). ``attrs["today"]`` is the half-width now, ``attrs["describe"]`` a sentence.
 
     Notes
     -----
     How this misleads: it is linear and believes the law. It places runs where the law's parameters
-    are seen best, never where the law could be proved wrong. Under Huber's loss the same matrix
-    stands in, with the standard deviation of the residuals as noise: `shrink` holds as well as for
-    least squares, half-widths only roughly.
+    are seen best, never where the law could be proved wrong. Under Huber's loss the residuals'
+    standard deviation stands in as noise: `shrink` holds as for least squares, half-widths roughly.
 
     Examples
     --------
@@ -71,6 +62,7 @@ def design(fit: Fit, budget: float, target: Mapping, candidates: pd.DataFrame) -
         is_number(budget) and price.min() <= budget < np.inf,
         f"design: the budget {budget!r} buys no candidate; the least costs {price.min():.3g}.",
     )
+    # (k, k), (k,) and (n, k), of the k free parameters and n candidates
     half, (c,), j = _half_covariance(fit), _slopes(fit, target), _slopes(fit, x)
     S, today = half @ half.T, float(np.sum((half.T @ c) ** 2))
     plans = [_greedy(S, c, j, fit.residual_sd, price, budget, per) for per in (1.0, price)]
@@ -94,9 +86,8 @@ def design(fit: Fit, budget: float, target: Mapping, candidates: pd.DataFrame) -
 
 def _half_covariance(fit):
     """Square root (k, k) of the inverse of M, the covariance of the free parameters."""
-    # rounding
     require(
-        fit.residual_sd > 1e-12,
+        fit.residual_sd > 1e-12,  # rounding
         "design: the law passes through every run, so a new one's noise is unknown.",
     )
     J = _slopes(fit, fit.runs)
@@ -123,10 +114,7 @@ def _slopes(fit, values):
 
 
 def _greedy(S, c, j, s, price, budget, per):
-    """Take the run of greatest gain over `per` while one can be paid: indices, variances after.
-
-    S is the covariance of the free parameters; c and j are as in `design`, (k,) and (n, k).
-    """
+    """Take the run of greatest gain over `per` while one can be paid: indices, variances after."""
     chosen, after, left = [], [], price.copy()
     while left.min() <= budget:
         Sj = j @ S

@@ -1,9 +1,4 @@
-"""Parameters and floating-point operations of a decoder-only transformer, counted from its shape.
-
-``C = 6 N D`` is a rule of thumb. What it leaves out (attention over the context) and what ``N``
-counts (embedding, head) moves published exponents, so both are spelled out here: multiply a number
-per token by ``D`` to get ``C``.
-"""
+"""Parameters and FLOP of a decoder-only transformer, counted from its shape."""
 
 from dataclasses import dataclass
 
@@ -21,35 +16,33 @@ POSITIONS = ("none", "learned", "relative")
 class Shape:
     """Shape of a decoder-only transformer, its parameter count and its FLOP per token.
 
+    A number per token times ``D`` is ``C``. The rule of thumb ``C = 6 N D`` leaves out attention
+    over the context, which moves published exponents, as does what ``N`` counts: embedding, head
+    (arXiv:2001.08361, section 2.1 and Table 1; arXiv:2203.15556, Appendix F and Table A4).
+
     Parameters
     ----------
-    layers, width, heads : int
-        Blocks, residual width ``d_model`` and attention heads.
-    ffw : int, optional
-        Width of the feed-forward layer; ``4 * width`` if not given.
-    kv : int, optional
-        Width of one head (keys, queries and values alike); ``width / heads`` if not given, which
-        must be whole.
-    vocab, context : int
-        Tokens in the vocabulary; tokens in a training sequence.
-    tied : bool
-        Whether the head reuses the embedding matrix. It then adds FLOP, but no parameters.
+    layers, width, heads, vocab, context : int
+        Blocks, residual width ``d_model``, heads; tokens in the vocabulary and in a sequence.
+    ffw, kv : int, optional
+        Widths of the feed-forward layer (else ``4 * width``) and of one head, keys, queries and
+        values alike (else ``width / heads``, which must be whole).
+    tied, biases : bool
+        Whether the head reuses the embedding matrix: it then adds FLOP, but no parameters. Whether
+        biases and layer-norm gains count too (well under 1 % of a model).
     positions : {"none", "learned", "relative"}
         ``learned`` adds a ``context x width`` table (GPT-2, GPT-3), ``relative`` one projection of
-        ``width x heads*kv`` a layer (Transformer-XL, which the Chinchilla models use); rotary
-        counts as ``none``.
-    biases : bool
-        Whether to count biases and layer-norm gains too (well under 1 % of a model).
+        ``width x heads*kv`` a layer (Transformer-XL, Chinchilla); rotary counts as ``none``.
 
     Notes
     -----
     How this misleads: these are multiply-adds of a dense model, two FLOP each. Gated feed-forward
     layers (three matrices, not two), grouped queries, experts and recomputed activations are not
-    here.
-
-    References
-    ----------
-    arXiv:2001.08361, section 2.1 and Table 1; arXiv:2203.15556, Appendix F and Table A4.
+    here. The embedding is counted as a multiplication by a one-hot vector (``2 vocab width``),
+    which no implementation does, and attention over the whole context, though a causal mask needs
+    half of it. Table A4 of Hoffmann et al. (`ratio` 1.03 at 73M to 0.99 at 6.8B) comes out to its
+    printed digits with relative positions in ``N`` and with ``embedding=False, head=False``; their
+    printed formulas, which count both, would give 1.58 at 73M.
 
     Examples
     --------
@@ -57,9 +50,8 @@ class Shape:
     ...               positions="learned", biases=True)
     >>> f"{small.params:,}"
     '124,439,808'
-    >>> blocks = small.ratio(embedding=False, head=False)
-    >>> f"{small.ratio():.2f}, without embedding and head {blocks:.2f}"
-    '1.46, without embedding and head 0.84'
+    >>> [round(small.ratio(embedding=both, head=both), 2) for both in (True, False)]
+    [1.46, 0.84]
     """
 
     layers: int
@@ -74,7 +66,6 @@ class Shape:
     biases: bool = False
 
     def __post_init__(self):
-        """Check the sizes and fill in the two that have a default."""
         for name in ("layers", "width", "heads", "vocab", "context"):
             self._hold(name, getattr(self, name))
         require(
@@ -90,7 +81,6 @@ class Shape:
         )
 
     def _hold(self, name, value):
-        """Hold a size as int; refuse what is no whole number above zero."""
         require(
             is_number(value) and value > 0 and value % 1 == 0,
             f"Shape: {name} = {value!r} is not a whole number above zero; give a count.",
@@ -128,14 +118,7 @@ class Shape:
         return self.non_embedding + self.embedding + self.head
 
     def parts(self) -> pd.Series:
-        """Forward FLOP per token of all layers, part by part (Hoffmann et al., Appendix F).
-
-        Notes
-        -----
-        How this misleads: the embedding is counted as a multiplication by a one-hot vector
-        (``2 vocab width``), which no implementation does; attention is counted over the whole
-        context, though a causal mask needs half of it.
-        """
+        """Forward FLOP per token of all layers, part by part (Hoffmann et al., Appendix F)."""
         d, h, t = self.width, self.attention_width, self.context
         return pd.Series(
             {
@@ -154,9 +137,8 @@ class Shape:
     def flops(self, *, embedding: bool = True, head: bool = True, attention: bool = True) -> int:
         """Training FLOP per token: thrice the forward pass, the backward pass being twice as dear.
 
-        Whether to count the embedding, the head and the attention over the context (logits,
-        softmax, reduction) can be said. All three: Hoffmann's full count. None: Kaplan's ``6 N``
-        with ``N`` the parameters of the blocks.
+        With embedding, head and attention over the context (logits, softmax, reduction) it is
+        Hoffmann's full count; without all three Kaplan's ``6 N``, N of the blocks.
         """
         left_out = ["embedding"] * (not embedding) + ["head"] * (not head)
         left_out += ["logits", "softmax", "reduction"] * (not attention)
@@ -167,15 +149,7 @@ class Shape:
         return 6 * (self.non_embedding + self.layers * self.context * self.attention_width)
 
     def ratio(self, N: float | None = None, **counted: bool) -> float:
-        """FLOP count over ``6 N``, with N all parameters unless given; `counted` as in `flops`.
-
-        Notes
-        -----
-        How this misleads: Table A4 of Hoffmann et al. (1.03 at 73M to 0.99 at 6.8B) comes out to
-        its printed digits with relative positions in ``N`` and with
-        ``embedding=False, head=False``; their printed formulas, which count both, would give 1.58
-        at 73M.
-        """
+        """FLOP count over ``6 N``, with N all parameters unless given; `counted` as in `flops`."""
         N = self.params if N is None else N
         require(
             is_number(N) and N > 0, f"ratio: N = {N!r} is not above zero; give a parameter count."

@@ -50,23 +50,18 @@ def holdout(
 ) -> pd.DataFrame:
     """Fit below a cutoff, predict above it, and score: how far each law can be trusted beyond.
 
-    `laws` are a law, a list of laws, or a mapping of names to laws. Returns a row a law and cutoff:
-    law, cutoff, n_fit, n_held, reach (largest `by` predicted over the cutoff), are, rmsle, bias
-    (see `score`; as fractions), coverage, error (why a law could not be fitted there), then the
-    parameters. As in arXiv:2209.06640; see also arXiv:2410.11840. `options` are those of `fit`.
+    `laws` are a law, a list of laws, or a mapping of names to laws; `options` are those of `fit`.
+    Fitted are rows with ``by <= cutoff``, predicted those above. `by` is a column of numbers, such
+    as compute, model size, step or year, and need not be an input of the law. `cutoffs` are values
+    of it, or how many to take, spread evenly over the ranks between 40 and 90 % of the runs.
 
-    Parameters
-    ----------
-    by, cutoffs
-        Fitted are rows with ``by <= cutoff``, predicted rows with ``by > cutoff``, of a column of
-        numbers: compute, model size, step, year; it need not be an input of the law. A whole number
-        asks for that many cutoffs, spread evenly over the ranks between 40 and 90 % of the runs.
-    span, horizon
-        Rolling window: fit only rows with ``by > cutoff/span``, else all from the first run on.
-        Predict only rows with ``by <= cutoff*horizon``.
-    draws, cluster
-        Bootstrap draws of each fit, of whole values of the column `cluster`, for the coverage of
-        its 95 % prediction interval; 0 leaves that not estimated (NaN).
+    With `span`, a rolling window, only rows with ``by > cutoff/span`` are fitted; with `horizon`,
+    only rows with ``by <= cutoff*horizon`` are predicted. Bootstrap `draws` of each fit, of whole
+    values of the column `cluster`, give the coverage of its 95 % prediction interval, else NaN.
+
+    Returns a row a law and cutoff: law, cutoff, n_fit, n_held, reach (largest `by` predicted over
+    the cutoff), are, rmsle, bias (fractions; see `score`), coverage, error (why a law could not be
+    fitted there), then the parameters. As in arXiv:2209.06640; see also arXiv:2410.11840.
 
     Notes
     -----
@@ -78,9 +73,8 @@ def holdout(
     --------
     >>> N = np.logspace(6, 9, 12)
     >>> runs = pd.DataFrame({"N": N, "L": 2 + 50 / N**0.3})
-    >>> table = holdout("L(N) = E + A/N**alpha", runs, by="N", cutoffs=[1e8])
-    >>> float(table["are"].round(6)[0])
-    0.0
+    >>> holdout("L(N) = E + A/N**alpha", runs, by="N", cutoffs=[1e8])["are"].round(6).tolist()
+    [0.0]
     """
     laws = _named(laws, "holdout", options)
     x = columns(runs, [by], who="holdout", positive=[by] * bool(span or horizon))[by]
@@ -96,7 +90,6 @@ def holdout(
 
 
 def _cuts(x, by, cutoffs, span, horizon):
-    """Cutoffs as an array; as many as asked for, where `cutoffs` is a number of them."""
     if isinstance(cutoffs, int | np.integer) and cutoffs > 0:
         cutoffs = np.unique(np.quantile(x, np.linspace(0.4, 0.9, cutoffs), method="lower"))
     cuts = pd.to_numeric(np.ravel(cutoffs), errors="coerce")
@@ -110,7 +103,6 @@ def _cuts(x, by, cutoffs, span, horizon):
 
 
 def _split(x, by, cutoff, span, horizon):
-    """Which rows to fit, and which to predict."""
     below, above = x <= cutoff, x > cutoff
     if span:
         below &= x > cutoff / span
@@ -165,30 +157,26 @@ def compare(
     minimised and the scale :math:`\lambda` is fitted too. For squared loss that is the normal; for
     Huber with a small delta nearly Laplace (Burnham and Anderson 2002, chapter 2).
 
-    Returns a row a law, best cross-validation first: k (parameters), objective, AICc, BIC, d_AICc
-    (above the least), cv (root mean square log error of groups left out), beyond (``are`` of
-    `holdout`, NaN without `by`), against_best (mean difference of squared log error to the best
-    law, in standard errors over groups), verdict. ``attrs["verdict"]`` is a sentence,
-    ``attrs["group"]`` the column used.
-
     Cross-validation in `folds` leaves out whole values of the column `group`: if not given,
     ``model`` if there is such a column, else an input N with at least `folds` values, else single
-    rows. With `by`, the laws are also scored by `holdout` along this column, and the mean over
-    `cutoffs` is shown. `options` are those of `fit`, the same for every law.
+    rows. With `by`, the laws are scored by `holdout` too. `options` are those of `fit`.
+
+    Returns a row a law, least ``cv`` first: k (parameters), objective, AICc, BIC, d_AICc (above the
+    least), cv (cross-validated root mean square log error), beyond (mean ``are`` of `holdout`),
+    against_best (mean difference of squared log error to the best law, in standard errors over
+    groups), verdict. ``attrs`` has ``verdict``, a sentence, and ``group``, the column.
 
     Notes
     -----
     How this misleads: AICc and BIC count checkpoints of one run as independent, so they are too
     sure; cross-validation by model is not, but it interpolates, and the law that interpolates best
-    need not extrapolate best. Two laws are called indistinguishable when their difference is below
-    two standard errors, not when they are equal.
+    need not extrapolate best. Not told apart is not equal: it is within two standard errors.
 
     Examples
     --------
     >>> N = np.logspace(6, 9, 12)
     >>> runs = pd.DataFrame({"N": N, "L": 2 + 50 / N**0.3})
-    >>> both = compare(["L(N) = E + A/N**alpha", "L(N) = A/N**alpha"], runs, loss="squared")
-    >>> both["k"].tolist()
+    >>> compare(["L(N) = E + A/N**alpha", "L(N) = A/N**alpha"], runs, loss="squared")["k"].tolist()
     [3, 2]
     """
     laws = _named(laws, "compare", options)

@@ -59,19 +59,17 @@ def optimal(
     """Approach 3: the N and D of least loss on ``C = 6 N D``, for any law in N and D.
 
     `law` is a fit (with draws: intervals too), or a law, its name in the zoo or its formula, with
-    `params`, a key of ``law.published`` or a mapping of constants. C are budgets in FLOP, and
-    `flops_per_param_token` the 6 of ``C = 6 N D``: 6 times `flops.Shape.ratio` for an exact count.
+    `params`, a key of ``law.published`` or a mapping of constants. C are budgets in FLOP;
+    `flops_per_param_token` is 6 times `flops.Shape.ratio` for an exact count.
 
     Returns ``C, N, D, D_per_N, L``, a row a budget; with draws ``N_low, N_high`` and so on.
-    ``attrs["C_range"]`` holds the range of C in the fitted runs, where they have one. If the loss
-    falls up to an edge, one parameter or one token, there is no optimum: a FitError, also if more
-    draws do so than the interval has tails for (arXiv:2203.15556, section 3.3; arXiv:2404.10102).
+    ``attrs["C_range"]`` is that of the fitted runs, if they have C. A loss that falls to an edge,
+    one parameter or token, is a FitError (arXiv:2203.15556, section 3.3; arXiv:2404.10102).
 
     Notes
     -----
     How this misleads: the interval knows the scatter of the runs, not the choice of the law, nor
-    what N counts; two laws that fit equally well may differ by more than both intervals far outside
-    the data.
+    what N counts; far outside the data, two laws that fit alike may differ by more than both.
 
     Examples
     --------
@@ -126,10 +124,7 @@ def optimal(
 
 @np.errstate(all="ignore")
 def _minimum(law, C, constants, six):
-    """Optimum at each budget for each row of constants, and whether it is at an edge.
-
-    Returns a dict of arrays (rows, budgets) and an array of bool of that shape.
-    """
+    """Optimum at each budget by row of constants, each (rows, budgets), and whether at an edge."""
     half = C / six
     if half.min() <= 1:
         raise FitError(f"optimal: C = {C.min():.3g} does not pay for one parameter and one token.")

@@ -21,23 +21,14 @@ _MAX = 24
 
 @dataclass(frozen=True)
 class Trend:
-    """What `trend` found.
+    """What `trend` found: `label`, one of `SHAPES` or undecided, and what speaks for it.
 
-    Attributes
-    ----------
-    label : str
-        positive, inverse, U-shaped, inverted-U, flat or undecided.
-    evidence : DataFrame
-        A row a shape: chi2 of its best curve, freedom (effective number of parameters), weight.
-    p_monotone, p_turn, p_misfit : float
-        Chance, were there only noise, of so large a gain of a monotone curve over a constant, of
-        one turn over a monotone curve, and of points so far from the best curve with one turn.
-    turn : float
-        x between the two points where the best curve turns; NaN unless the leading shape turns.
-    x, y, se, curves : ndarray, DataFrame
-        The points in order of x, `se` with the scatter added; the best curve of each shape there.
-    alpha : float
-        Level of the tests.
+    `evidence` has a row a shape: chi2 of its best curve, freedom (effective number of parameters),
+    weight. `p_monotone`, `p_turn` and `p_misfit` are the chances, were there only noise, of so
+    large a gain of a monotone curve over a constant, of one turn over a monotone curve, and of
+    points so far from the best curve with one turn. `turn` is x between the two points where the
+    best curve turns; NaN unless the leading shape turns. `x`, `y` and `se` are the points in order
+    of x, `se` with the scatter added, and `curves` the best curve of each shape there.
     """
 
     label: str
@@ -80,31 +71,21 @@ def trend(
 ) -> Trend:
     """Name the shape of an accuracy along size, tokens or compute, with the evidence for each.
 
-    ``q = chi2 + 2 k``, ``weight = exp(-q/2)`` over their sum
+    ``q = chi2 + 2 k``, ``weight = exp(-q/2)`` over their sum (Akaike 1974)
 
     for five nested shapes: a constant; a curve that never falls (positive) or never rises
     (inverse); one that falls, then rises (U-shaped), or rises, then falls (inverted-U). Each is
-    fitted by weighted least squares under that restriction alone, so a straight line, a sigmoid and
-    a plateau are all simply positive. k is the effective number of parameters of such a fit to pure
-    noise, by simulation with these weights.
+    fitted by weighted least squares under that restriction alone (Robertson, Wright and Dykstra
+    1988), so a straight line, a sigmoid and a plateau are all simply positive. k is its effective
+    number of parameters (Meyer and Woodroofe 2000), simulated on noise with these weights.
 
     The label is the shape with more than half of the weight. A slope must also reject the constant,
     and a turn the monotone curve, at level `alpha`, against 4000 data sets of pure noise. Anything
     else is **undecided**, as are points that even a turn leaves unexplained (p < .01).
 
-    Parameters
-    ----------
-    x : array, shape (n,)
-        Size, tokens or compute, positive and distinct, 4 to 24 points; the label needs their order.
-    y : array, shape (n,)
-        Accuracy, 0 to 1.
-    se : array or float
-        Standard error of each accuracy, above zero and at most 0.5.
-    scatter : float
-        Standard deviation between runs that differ only in their seed, at most 0.5; added in
-        quadrature.
-    alpha : float
-        Level of the tests, between 0 and 0.5.
+    `x`, shape (n,), is size, tokens or compute at 4 to 24 points; the label needs their order. `y`
+    is the accuracy, 0 to 1, and `se` its standard error, of each or of all. The standard deviation
+    `scatter` between runs that differ only in their seed is added to `se` in quadrature.
 
     Notes
     -----
@@ -115,19 +96,12 @@ def trend(
 
     Error rates, on planted trends of 4 to 16 points with true standard errors: no trend at all gets
     a name in 4 to 9 % (two tests at 5 %); a line or a sigmoid of five standard errors or more gets
-    a turn in up to 5 %. **That does not hold for one jump** between level stretches: 4 to 7 % in
-    the middle, 5 to 12 % at an end, where only one of the two monotone curves competes with the
-    turn. Where only five or six answers are expected to be right (or wrong), the standard error is
-    noise itself, and no trend at all gets a name in about 16 %; from nine on, in up to 11 %. What
-    is small gets a simpler name: a trend of 1.5 standard errors is flat in up to 40 %.
-
-    Chosen before any real label was looked at: a parabola under AICc, which follows no plateau,
-    calls almost half of the planted monotone curves U-shaped or inverted-U.
-
-    References
-    ----------
-    Robertson, Wright and Dykstra 1988 (order-restricted inference); Meyer and Woodroofe 2000
-    (degrees of freedom of such fits); Akaike 1974.
+    a turn in up to 5 %, **but one jump** between level stretches in 4 to 7 % in the middle and 5 to
+    12 % at an end, where only one monotone curve competes with the turn. Where five or six answers
+    are expected to be right (or wrong), the standard error is noise itself, and no trend at all
+    gets a name in about 16 %; from nine on, in up to 11 %. A trend of 1.5 standard errors is flat
+    in up to 40 %. A parabola under AICc, which follows no plateau, calls almost half of the planted
+    monotone curves U-shaped or inverted-U; it was ruled out before any real label was looked at.
 
     Examples
     --------
@@ -161,9 +135,7 @@ def trend(
     if best >= 3:
         # the geometric mean of the points before and after it
         turn = float(np.sqrt(x[cuts[best - 3, 0] - 1 :][:2]).prod())
-    evidence = pd.DataFrame(
-        {"chi2": chi2[0], "freedom": freedom, "weight": weight}, index=list(SHAPES)
-    )
+    evidence = pd.DataFrame({"chi2": chi2[0], "freedom": freedom, "weight": weight}, index=SHAPES)
     curves = pd.DataFrame(_curves(y, w, *cuts[:, 0]), index=x, columns=evidence.index)
     label = SHAPES[best] if sure else "undecided"
     return Trend(label, evidence, *p, turn, x, y, se, curves, alpha)
@@ -182,7 +154,6 @@ def _numbers(name, values):
 
 
 def _points(x, y, se):
-    """Check the points and put them in order of x."""
     x, y, se = _numbers("x", x), _numbers("y", y), _numbers("se", se)
     require(
         x.ndim == 1 and 4 <= x.size <= _MAX,

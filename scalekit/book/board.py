@@ -16,7 +16,7 @@ import pandas as pd
 
 from scalekit.book.published import DECIDING, published
 from scalekit.tables import load
-from scalekit.words import is_number
+from scalekit.words import is_number, require
 
 # Best first; 'shown' is no verdict.
 VERDICTS = ("reproduced", "close", "differs", "shown")
@@ -28,11 +28,7 @@ RECORD = ("key", "notebook", "published", "low", "high", *_NUMBERS, "verdict", "
 
 
 def judge(figure: Mapping, ours: float, low: float | None = None, high: float | None = None) -> str:
-    """Judge a number of ours against a row of `published`; the rule is that of `Scoreboard`.
-
-    `ours` and its interval are in the row's unit. The verdict is one of reproduced, close, differs,
-    shown; how it misleads: see `Scoreboard`.
-    """
+    """Judge a number of ours, in the unit of a row of `published`, by the rule of `Scoreboard`."""
     if figure["status"] not in DECIDING:
         return "shown"
     value, unit = float(figure["value"]), _last_digit(figure)
@@ -63,23 +59,19 @@ def _within(figure, ours):
 class Scoreboard:
     """Published figures beside ours, with a verdict a row: the last cell of a notebook.
 
-    `notebook` is the notebook's file name without its ending, and the name of its record.
+    `notebook` is its file name without the ending. The verdict is the first of these that holds:
+
+    - shown: the figure is second-hand or from memory: it cannot decide anything;
+    - reproduced: ours, rounded as the figure is printed, is the figure (half a unit of its last
+      digit); or lies within the row's tolerance, whose reason stands beside it; or, where there is
+      none, within the published interval (one end for 'at least', 'at most');
+    - close: our own interval covers the published value; or the published interval covers ours
+      where a stricter tolerance outranks it; or ours is one unit of the last digit away, the cost
+      of computing from rounded numbers (a count must agree exactly);
+    - differs: anything else; the reason, as far as known, is the note, and it is required.
 
     Notes
     -----
-    The verdict is the first line of this table that holds:
-
-    ==========  ================================================================================
-    shown       the figure is second-hand or from memory: it cannot decide anything
-    reproduced  ours, rounded as the figure is printed, is the figure (half a unit of its last
-                digit); or lies within the row's tolerance, whose reason stands beside it; or, where
-                there is none, within the published interval (one end for 'at least', 'at most')
-    close       our own interval covers the published value; or the published interval covers ours
-                where a stricter tolerance outranks it; or ours is one unit of the last digit away,
-                the cost of computing from rounded numbers (a count must agree exactly)
-    differs     anything else; the reason, as far as known, is the note, and it is required
-    ==========  ================================================================================
-
     How this misleads: **reproduced** within a wide published interval is weak evidence, so refits
     of the paper's own data carry a tolerance (a quarter of a standard error, say) that outranks it.
     **close** means that the two cannot be told apart; an interval of ours that is wide enough is
@@ -113,14 +105,9 @@ class Scoreboard:
     ) -> str:
         """Hold a number of ours against the published figure `key`; return the verdict.
 
-        `value` and both ends of its interval, or neither, are in the unit of the published row. The
-        `note` says what a reader should know, and is required where the verdict is differs.
-        Checking a key again replaces its row.
-
-        Notes
-        -----
-        How this misleads: see the class. A unit forgotten (a fraction for per cent) reads as a
-        difference.
+        `value` and both ends of its interval, or neither, are in the unit of the published row; the
+        `note` says what a reader should know. Checking a key again replaces its row. How this
+        misleads: a unit forgotten (a fraction for per cent) reads as a difference.
 
         Examples
         --------
@@ -136,8 +123,7 @@ class Scoreboard:
         value = _recorded("value", key, value, 6)
         if low is not None:
             low, high = _recorded("low", key, low, 3), _recorded("high", key, high, 3)
-            if low > high:
-                raise ValueError(f"{about} has low {low} above high {high}; swap them.")
+            require(low <= high, f"{about} has low {low} above high {high}; swap them.")
         verdict = judge(figure, value, low, high)
         note = " ".join((note or "").split())
         if verdict == "differs" and not note:
@@ -155,10 +141,9 @@ class Scoreboard:
         return [dict(row) for row in self._rows.values()]
 
     def table(self) -> pd.DataFrame:
-        """Return the board as text: key, published, ours, difference, verdict, note.
+        """Return the board as text: key, published, ours (four digits), difference, verdict, note.
 
-        Numbers of ours have four significant digits, interval ends three. How this misleads: the
-        difference is relative, and near zero it is large for nothing.
+        How this misleads: the difference is relative, and near zero it is large for nothing.
         """
         columns = ["key", "published", "ours", "difference", "verdict", "note"]
         return pd.DataFrame(map(tabulate, self._rows.values()), columns=columns)
@@ -200,10 +185,8 @@ class Scoreboard:
 
 def _recorded(name, key, value, digits):
     """Return a finite number with the significant digits that go on record."""
-    if not is_number(value) or not math.isfinite(value):
-        raise ValueError(
-            f"Scoreboard.check: {name} for {key!r} is {value!r}; pass one finite number."
-        )
+    finite = is_number(value) and math.isfinite(value)
+    require(finite, f"Scoreboard.check: {name} for {key!r} is {value!r}; pass one finite number.")
     return _rounded(value, digits)
 
 
@@ -339,9 +322,8 @@ def scoreboard(*, json: bool = False) -> None:
     rows = read_record()
     if json:
         # published numbers are text in the record, so that their digits stay
-        print(
-            dumps(_with_numbers(rows, ("published", "low", "high")), indent=1, ensure_ascii=False)
-        )
+        rows = _with_numbers(rows, ("published", "low", "high"))
+        print(dumps(rows, indent=1, ensure_ascii=False))
     elif rows:
         print(text_board(rows))
     else:

@@ -45,5 +45,4 @@ def catalogue() -> str:
 
 def write_catalogue() -> None:
     """Write ``data/README.md`` from the sidecars."""
-    text = catalogue()
-    (load.folder() / "README.md").write_text(text, encoding="utf-8")
+    (load.folder() / "README.md").write_text(catalogue(), encoding="utf-8")

@@ -19,20 +19,10 @@ def check(
 ) -> None:
     """Check an answer to an exercise and print one line: right, a hint, or not answered yet.
 
-    The line is printed, not returned, so that a notebook's saved output compares.
-
-    Parameters
-    ----------
-    answer, expected : number, str, bool, set or sequence
-        The learner's answer, ``...`` (Ellipsis) for none yet, and the right one. Text is compared
-        without case and outer blanks; a set without order; sequences element by element.
-    rtol, atol : float, optional
-        How far a number may be off, relative and absolute; an answer within either is right.
-        Without both, a relative 1 %.
-    low, high : str, optional
-        Hints for a number too low and too high.
-    name : str
-        What the line begins with.
+    An answer is a number, text, True or False, a set or a sequence; ``...`` is none yet. Text is
+    compared without case and outer blanks, a set without order, a sequence element by element. A
+    number is right within either of `rtol` (relative) and `atol` (absolute), or 1 % without both;
+    `low` and `high` are hints for one too low and too high. The line begins with `name`.
 
     Notes
     -----

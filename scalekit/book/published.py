@@ -1,8 +1,4 @@
-"""Published figures: what the papers print, with source and place, looked up by key.
-
-``data/published.csv`` has one row a figure: how well the number is confirmed (``status``) and,
-where the printed digits cannot decide, a tolerance with its reason.
-"""
+"""Published figures: what the papers print, with source, place and status, looked up by key."""
 
 import pandas as pd
 

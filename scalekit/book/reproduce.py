@@ -4,17 +4,17 @@ import json
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
 from scalekit.book import board
 from scalekit.book.catalogue import write_catalogue
 from scalekit.tables import load
-from scalekit.words import check_known
+from scalekit.words import check_known, require
 
 START, END = "<!-- board:start -->", "<!-- board:end -->"
 
@@ -25,10 +25,7 @@ def reproduce(names: Sequence[str] = (), *, save: bool = False, accept_worse: bo
     `names` are notebooks with or without .ipynb, all of them by default. With `save` outputs go
     into the notebooks, and data/board.csv, the README's board and data/README.md are written, but
     nothing where a notebook failed or, unless `accept_worse`, a verdict got worse. The code is 0,
-    or 1 where a notebook failed or a verdict is worse than recorded.
-
-    How this misleads: a board without a verdict that got worse says nothing about figures nobody
-    checks.
+    or 1 where one failed or got worse. How this misleads: it says nothing of figures nobody checks.
     """
     there = _notebooks()
     chosen = _chosen(names, there)
@@ -37,8 +34,7 @@ def reproduce(names: Sequence[str] = (), *, save: bool = False, accept_worse: bo
     for stem, error in failed.items():
         print(f"\nFAILED {stem}: {error}")
     recorded = board.read_record()
-    # A notebook that was not asked for keeps its rows; one that is no longer there loses them, and
-    # that is worse.
+    # A notebook not asked for keeps its rows; one no longer there loses them, and that is worse.
     resting = there.keys() - chosen.keys()
     rows = [*rows, *(row for row in recorded if row["notebook"] in resting)]
     gone = board.worse([row for row in recorded if row["notebook"] not in failed], rows)
@@ -74,10 +70,7 @@ def _chosen(names, there):
 def run(paths: Iterable[Path]) -> tuple[dict, list[dict], dict[str, str]]:
     """Execute notebooks with a progress bar; return them, their board, and what failed and why."""
     executed, rows, failed = {}, [], {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        tqdm(paths, unit="notebook", file=sys.stderr) as bar,
-    ):
+    with TemporaryDirectory() as folder, tqdm(paths, unit="notebook", file=sys.stderr) as bar:
         for path in bar:
             bar.set_description(path.stem)
             start = time.perf_counter()
@@ -93,10 +86,7 @@ def run(paths: Iterable[Path]) -> tuple[dict, list[dict], dict[str, str]]:
 
 
 def execute(path: Path, folder: str) -> tuple:
-    """Execute a notebook in memory, its record to go into `folder`.
-
-    Return the notebook, and a description of what failed or None.
-    """
+    """Execute a notebook, its record to go into `folder`; return it, and what failed or None."""
     # loaded here, for they take a second that printing the board does not need
     import nbformat
     from nbclient import NotebookClient
@@ -165,10 +155,9 @@ def write_readme(rows: list[dict]) -> None:
     path = load.folder().parent / "README.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     pieces = re.split(f"({START}|{END})", text)
-    if pieces[1::2] != [START, END]:
-        raise ValueError(
-            f"reproduce: {path.name} needs one line {START} and one line {END} where the board "
-            "goes."
-        )
+    require(
+        pieces[1::2] == [START, END],
+        f"reproduce: {path.name} needs one line {START} and one line {END} where the board goes.",
+    )
     pieces[2] = f"\n{board.markdown_board(rows)}\n"
     path.write_text("".join(pieces), encoding="utf-8")

@@ -66,11 +66,7 @@ def human(x: float, _: object = None) -> str:
 
 
 def axis(ax: plt.Axes, which: str, column: str, values: ArrayLike | None = None) -> None:
-    """Prepare the x or y axis (`which`) of a figure for a column: scale, ticks and label.
-
-    ``N, D, C, L`` get a label of their own; any other is labelled with its name. The axis is
-    logarithmic unless some of the values drawn are zero or negative.
-    """
+    """Label the x or y axis (`which`) for a column; logarithmic unless a value drawn is <= 0."""
     require(which in ("x", "y"), f"axis: which = {which!r} is unknown; use 'x' or 'y'.")
     ax.set(**{f"{which}label": LABELS.get(column, column)})
     if values is None or not np.any(np.asarray(values) <= 0):
@@ -118,10 +114,7 @@ def new_axes() -> plt.Axes:
 def finish(
     ax: plt.Axes, x: str, y: str, values: tuple = (), title: str | None = None, most: float = 6
 ) -> plt.Axes:
-    """Prepare both axes (see `axis`, for `values` of x and y) and the legend; return `ax`.
-
-    The legend is of what has a label; of more than `most`, it stands to the right of the picture.
-    """
+    """Prepare both axes, `values` as in `axis`, and the legend: outside if of more than `most`."""
     axis(ax, "x", x, *values[:1])
     axis(ax, "y", y, *values[1:])
     entries = len(ax.get_legend_handles_labels()[0])
@@ -137,10 +130,8 @@ def distinct(items: Iterable, first: int = 0) -> Iterable[tuple]:
 
 
 def gradient(values: ArrayLike) -> plt.cm.ScalarMappable:
-    """Return colours of ordered values: viridis, in logs if all are positive.
-
-    Viridis goes on a tenth beyond the highest value, for its end is too pale on white.
-    """
+    """Return colours of ordered values: viridis, in logs if all are positive."""
+    # Viridis goes on a tenth beyond the highest value, for its end is too pale on white.
     low, high = float(np.min(values)), float(np.max(values))
     if 0 < low < high:
         norm = colors.LogNorm(low, high * (high / low) ** 0.1)

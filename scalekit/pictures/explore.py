@@ -17,26 +17,21 @@ from scalekit.words import is_number, require
 class Explorer(w.VBox):
     """Controls above a picture above a sentence; made by `explore`.
 
-    `controls` are widgets by the name under which `draw` gets their value; set ``.value`` to move
-    one. `picture` holds the PNG. `sentence` is what `draw` returned, or what went wrong instead;
-    `readout` shows it.
+    `controls` are widgets by name; set ``.value`` to move one. `picture` holds the PNG. `sentence`
+    is what `draw` returned, or what went wrong instead; `readout` shows it.
     """
 
     def __init__(self, draw: Callable[..., str], controls: dict, figsize: tuple, margin: str):
         # One canvas for good, apart from pyplot: nothing is echoed or leaked, and tick labels are
-        # measured once. 144 dots an inch are one and a half to a pixel of the page: sharp on most
-        # screens, half the work of two.
+        # measured once. 144 dots an inch are sharp on most screens, at half the work of 192.
         self._canvas = FigureCanvasAgg(Figure(figsize=figsize, dpi=144, layout="constrained"))
         self._draw, self.controls = draw, controls
         self._start = self.values
         width = f"{96 * figsize[0]:.0f}px"
         self.picture = w.Image(layout={"width": width, "max_width": "100%", "height": "auto"})
         self.readout = w.HTML(layout={"max_width": width, "margin": "0 0 8px 0"})
-        reset = w.Button(
-            description="Reset",
-            tooltip="Back to the values at the start",
-            layout={"width": "5em", "margin": f"2px 0 2px calc({margin} + 8px)"},
-        )
+        box = {"width": "5em", "margin": f"2px 0 2px calc({margin} + 8px)"}
+        reset = w.Button(description="Reset", tooltip="Back to the values at the start", layout=box)
         reset.on_click(self._reset)
         # An error at the start is the author's to see: it is raised, not shown in the readout.
         self._redraw()
@@ -96,23 +91,18 @@ def explore(
 ) -> Explorer:
     """Show a picture and its sentence, drawn anew whenever a control moves.
 
-    Parameters
-    ----------
-    draw : callable
-        ``draw(ax, **values)`` draws on an empty matplotlib Axes with the present value of every
-        control and returns the sentence that reads the picture. What it raises at the start is
-        raised; afterwards it is shown in words under the last picture.
-    figsize : (float, float)
-        Width and height in inches.
-    **controls
-        One for each argument of `draw`, in the order shown, labelled with its name:
+    ``draw(ax, **values)`` draws on an empty matplotlib Axes with the present value of every control
+    and returns the sentence that reads the picture. What it raises at the start is raised;
+    afterwards it is shown in words under the last picture. `figsize` is in inches.
 
-        - ``(low, high, start)`` or ``(low, high, start, step)``: a slider, of integers if all are;
-        - ``("log", low, high, start)``: a slider in equal ratios, about 20 to a factor of ten;
-        - a list of values or of ``(label, value)`` pairs: buttons if they are few and short, else a
-          drop-down list; it starts at the first;
-        - True or False: a check box;
-        - an ipywidgets widget with a ``value``, taken as it is.
+    There is one control for each argument of `draw`, in the order shown, labelled with its name:
+
+    - ``(low, high, start)`` or ``(low, high, start, step)``: a slider, of integers if all are;
+    - ``("log", low, high, start)``: a slider in equal ratios, about 20 to a factor of ten;
+    - a list of values or of ``(label, value)`` pairs: buttons if they are few and short, else a
+      drop-down list; it starts at the first;
+    - True or False: a check box;
+    - an ipywidgets widget with a ``value``, taken as it is.
 
     Notes
     -----
@@ -134,10 +124,8 @@ def explore(
     require(len(controls) > 0, "explore: no controls; name some, as in slope=(0.0, 2.0, 1.0).")
     # One width, so that the sliders line up.
     margin = f"{max(map(len, controls)) + 1}ch"
-    look = {
-        "style": {"description_width": margin},
-        "layout": {"width": f"{72 * figsize[0]:.0f}px", "max_width": "100%"},
-    }
+    layout = {"width": f"{72 * figsize[0]:.0f}px", "max_width": "100%"}
+    look = {"style": {"description_width": margin}, "layout": layout}
     made = {
         name: _control(name, spec, {**look, "description": name.replace("_", " ")})
         for name, spec in controls.items()

@@ -73,20 +73,13 @@ def fit(
 ) -> Axes:
     """Draw how the law passes through the runs, at a few values of another input.
 
-    Parameters
-    ----------
-    x, hue : str, optional
-        Inputs on the x axis and of the colours; the law's first and next. Any other is held at its
-        median, which the title says.
-    at : sequence of float, optional
-        Values of `hue`; by default four that spread evenly over the runs, in logs.
-    level : float
-        Level of the band, drawn if the fit has draws.
-    floor : str, optional
-        A parameter to subtract from both runs and curves, such as ``"E"``: then a power law is a
-        straight line. Runs at or below the floor are not drawn; the legend counts them.
-    extend : float
-        How far beyond the runs the curves go, as a factor on each side of x (dashed).
+    `x` and `hue` are inputs, by default the law's first and next; any other is held at its median,
+    which the title says. The curves are at the values `at` of `hue`, by default four that spread
+    evenly over the runs, in logs. They go on, dashed, a factor `extend` beyond the runs either way.
+
+    A `floor`, a parameter such as ``"E"``, is subtracted from runs and curves: then a power law is
+    a straight line. Runs at or below it are not drawn; the legend counts them. Without a floor, a
+    fit that has draws gets a band of this `level`.
 
     Notes
     -----
@@ -104,7 +97,6 @@ def fit(
     x = x or law.inputs[0]
     hue = hue or next((name for name in law.inputs if name != x), None)
     check_known(f"plot.fit of {law.formula!r}", "input", [x, hue or x], law.inputs)
-
     base, above = 0.0, runs
     if floor is not None:
         check_known(f"plot.fit of {law.formula!r}", "parameter", [floor], law.params)
@@ -117,7 +109,6 @@ def fit(
         dots = {"c": colours.to_rgba(above[hue])}
         at = _spread(runs[hue]) if at is None else at
         curves = [*_by_value(hue, at, colours, "law at ")]
-
     ax = ax or axes.new_axes()
     lost = len(runs) - len(above)
     dots |= {"label": "runs" + f" ({lost} at or below {floor})" * (lost > 0), "zorder": 3}
@@ -177,18 +168,10 @@ def curve(
 ) -> Axes:
     """Draw what a law claims at printed constants, and where it was measured.
 
-    Parameters
-    ----------
-    constants : str or mapping
-        A key of ``law.published``, or a value for every parameter.
-    x, span : str, (low, high)
-        Input on the x axis, and the range drawn.
-    inside : (low, high), optional
-        Range that the authors measured: solid there, dashed elsewhere. All of `span` if not given.
-    hue, at : str and sequence of float, optional
-        Input that tells curves apart, and a value for each.
-    label, **style
-        For matplotlib's ``plot``; with `hue` each curve is labelled with its value.
+    `constants` is a key of ``law.published``, or a value for every parameter. The input `x` runs
+    over `span`; the curve is solid in the range that the authors measured, `inside` (all of `span`
+    if not given), and dashed elsewhere. `hue` is an input that tells curves apart, one for each of
+    its values `at`, which label them. `label` and `style` are for matplotlib's ``plot``.
 
     Notes
     -----
@@ -206,7 +189,6 @@ def curve(
     grid = np.union1d(np.geomspace(*span, 200), np.clip(inside, *span))
     inputs = {x: grid, **law.at(constants)}
     curves = [({}, {})] if hue is None else _by_value(hue, at, axes.gradient(at))
-
     ax = ax or axes.new_axes()
     style = {"lw": 1.7, "color": axes.COLORS[0], "label": label, **style}
     for fixed, look in curves:
@@ -238,7 +220,6 @@ def residuals(
     r, unit = fit.residuals(), "observed - fitted"
     if fit.space == "log":
         r, unit = 100 * np.expm1(r), "% of the fitted value"
-
     ax = ax or axes.new_axes()
     if hue is None:
         ax.scatter(fit.runs[x], r, s=18, color=axes.COLORS[0], alpha=0.75, lw=0)
@@ -257,13 +238,8 @@ def valley(
 
     Colours give the objective over its minimum at n values of `p` (x axis) and of `q` (y axis);
     dots are draws, if the fit has them. The axes cover the middle 98 % of these, or a factor of two
-    about the estimate, and the marks.
-
-    Parameters
-    ----------
-    marks : mapping of str to mapping, optional
-        Constants to mark by label, such as ``{"Hoffmann": law.published["hoffmann2022"]}``; only
-        their p and q are used.
+    about the estimate, and the marks: constants by label, of which only p and q are used, such as
+    ``{"Hoffmann": law.published["hoffmann2022"]}``.
 
     Notes
     -----
@@ -286,7 +262,6 @@ def valley(
     height = held(fit, {p: P.ravel(), q: Q.ravel()})[1].reshape(P.shape) / fit.objective
     # Refitted to a tolerance, the objective may come out a trifle below its minimum.
     height = np.clip(height, 1, None)
-
     ax = ax or axes.new_axes()
     norm = BoundaryNorm(_HEIGHTS, 256, extend="max")
     drawn = ax.contourf(P, Q, height, _HEIGHTS, norm=norm, cmap="viridis_r", extend="max")

@@ -11,9 +11,7 @@ from scalekit.words import check_known, require
 
 
 def isoflop(frontier: Frontier, *, ax: Axes | None = None) -> Axes:
-    """Draw where the best size lies at each budget: loss against N, a colour a budget.
-
-    `frontier` is the result of `scalekit.isoflop`: its runs, their curves and minima are drawn.
+    """Draw where the best size lies at each budget: the bowls and minima of `scalekit.isoflop`.
 
     Notes
     -----
@@ -31,7 +29,6 @@ def isoflop(frontier: Frontier, *, ax: Axes | None = None) -> Axes:
     )
     runs, curves, best = frontier.runs, frontier.curves, frontier.points
     colours = axes.gradient(runs["budget"])
-
     ax = ax or axes.new_axes()
     for C, group in runs.groupby("budget"):
         color, curve = colours.to_rgba(C), curves[curves["C"] == C]
@@ -47,9 +44,7 @@ def isoflop(frontier: Frontier, *, ax: Axes | None = None) -> Axes:
 
 
 def envelope(frontier: Frontier, *, ax: Axes | None = None) -> Axes:
-    """Draw which model is best at each budget: training curves and their lower envelope.
-
-    `frontier` is the result of `scalekit.envelope`, which is drawn where it is bracketed.
+    """Draw which model is best at each budget: the training curves of `scalekit.envelope`.
 
     Notes
     -----
@@ -68,7 +63,6 @@ def envelope(frontier: Frontier, *, ax: Axes | None = None) -> Axes:
     runs, best = frontier.runs, frontier.points
     colours = axes.gradient(runs["N"])
     many = runs["model"].nunique() > 10
-
     ax = ax or axes.new_axes()
     for (N, _), group in runs.sort_values("C").groupby(["N", "model"]):
         label = None if many else f"N = {axes.human(N)}"
@@ -89,15 +83,9 @@ def frontier(
 ) -> Axes:
     """Draw how large a model a budget should buy: optima against compute, a line a method.
 
-    Parameters
-    ----------
-    fronts : dict of str to Frontier or DataFrame
-        By label: results of `scalekit.envelope` and `scalekit.isoflop`, or tables of
-        `scalekit.optimal`.
-    quantity : {"N", "D", "D_per_N", "L"}
-        Column drawn; L only for tables.
-    C : array-like, optional
-        Budgets (FLOP) that the line of a Frontier reaches, beside its own and those of the tables.
+    `fronts` are, by label, results of `scalekit.envelope` and `scalekit.isoflop`, or tables of
+    `scalekit.optimal`. `quantity` is the column drawn: N, D, D_per_N or, for tables only, L. The
+    line of a Frontier reaches all the budgets of `fronts` and those in `C` (FLOP).
 
     Notes
     -----
@@ -117,7 +105,6 @@ def frontier(
     optima = {label: _optima(label, front, quantity) for label, front in fronts.items()}
     budgets = np.hstack([[] if C is None else C, pd.concat(optima)["C"]])
     grid = np.geomspace(budgets.min(), budgets.max(), 80)
-
     ax = ax or axes.new_axes()
     levels = set()
     for (label, table), marker, color in axes.distinct(optima.items()):
@@ -133,7 +120,6 @@ def frontier(
         if low in table:
             ax.fill_between("C", low, high, data=table, color=color, alpha=0.15, lw=0)
             levels.add(f"{table.attrs.get('level', 0.95):.0%}")
-
     # Two entries of the legend that are nowhere in the picture.
     if levels:
         label = f"{' and '.join(sorted(levels))} confidence"

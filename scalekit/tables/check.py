@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from scalekit.words import check_known, is_number, unknown
+from scalekit.words import check_known, is_number, require, unknown
 
 
 def many(rows: np.ndarray, noun: str) -> str:
@@ -25,13 +25,8 @@ def columns(
 ) -> dict[str, np.ndarray]:
     """Check columns of a table and return them as arrays of floats, shape (rows,).
 
-    Messages begin with `who`, the function on whose behalf this checks. Columns in `positive` must
-    be greater than zero.
-
-    Notes
-    -----
-    How this misleads: it sees what is impossible, not what is improbable. A loss in bits among
-    losses in nats passes.
+    Messages begin with `who`; columns in `positive` must be greater than zero. How this misleads:
+    it sees what is impossible, not what is improbable. A loss in bits among losses in nats passes.
 
     Examples
     --------
@@ -45,8 +40,7 @@ def columns(
             f"{runs!r:.40}. A data set or a file? load it first: sk.load('chinchilla'), "
             "sk.read('runs.csv')."
         )
-    if not len(runs):
-        raise ValueError(f"{who}: the table of runs has no rows.")
+    require(len(runs) > 0, f"{who}: the table of runs has no rows.")
     return {name: _column(runs, name, who, name in positive) for name in names}
 
 
@@ -91,8 +85,7 @@ def inputs(
 ) -> dict[str, np.ndarray]:
     """Return the inputs of a law as broadcast arrays of floats, from a table or given by name.
 
-    `names` are the inputs wanted; those in `positive` must be greater than zero where they are
-    given by name. Messages begin with `who`.
+    All is as in `columns`; those in `positive` are checked where they are given by name.
     """
     if frame is not None:
         if given:

@@ -1,8 +1,4 @@
-"""The tables of the kit, each with its card.
-
-Each is ``data/<name>.csv`` with a sidecar ``data/<name>.meta.json``, its card: where the numbers
-come from, how they were measured, their units, their hash, and what not to use them for.
-"""
+"""The tables of the kit: each ``data/<name>.csv`` with its card, the sidecar ``.meta.json``."""
 
 import hashlib
 import json
@@ -40,30 +36,23 @@ def card(name: str) -> dict:
 
 def _damaged(path, what):
     """Return the error for a file that is missing or changed, with how it comes back."""
-    mend = (
-        "reinstall scalekit"
-        if path.parent.name == "_data"
-        else f"restore it with: git checkout -- data/{path.name}"
-    )
-    return ValueError(f"load: {what}; {mend}")
+    installed = path.parent.name == "_data"
+    checkout = f"restore it with: git checkout -- data/{path.name}"
+    return ValueError(f"load: {what}; {'reinstall scalekit' if installed else checkout}")
 
 
 def load(name: str) -> pd.DataFrame:
     """Load a data set of the kit by its name (see `datasets`): a tidy table, a row a run.
 
-    Returns
-    -------
-    DataFrame
-        Base units (parameters, tokens, FLOP, nats per token; the card has each column's).
-        ``.attrs["card"]`` is the sidecar: title, paper, table, source, method, measurement_error,
-        rows, dropped, licence, columns, sha256, notes, not_for.
+    It is in base units: parameters, tokens, FLOP, nats per token. Large counts are floats, for
+    ``6*N*D`` in 64-bit integers silently turns negative above 9.2e18. ``.attrs["card"]`` is the
+    sidecar: title, paper, table, source, method, measurement_error, rows, dropped, licence, columns
+    (meaning and unit), sha256, notes, not_for.
 
     Notes
     -----
     How this misleads: a table that loads is a table unchanged (its bytes have the card's sha256),
-    not a table without error. Read ``runs.attrs["card"]["notes"]`` and ``["not_for"]`` before you
-    trust a third digit. Large counts are returned as floats, for ``6*N*D`` in 64-bit integers
-    silently turns negative above 9.2e18.
+    not a table without error. Read its card's notes and not_for before you trust a third digit.
 
     Examples
     --------
@@ -123,20 +112,13 @@ def left_out(runs: pd.DataFrame) -> int | None:
     A part of a table, one corpus of three say, is held against that part: the rows of the table
     that agree with `runs` in every column that has one value there (a missing one agrees with
     another). Of a table that is not the kit's only the number of rows is known (`sk.read` notes
-    it), so the count is unknown where a column has one value, which may have picked a part.
-
-    Notes
-    -----
-    How this misleads: it counts rows and does not compare them. A part that no column with one
-    value tells of (two corpora of three, say) is held against the whole table.
+    it), so the count is unknown where a column has one value, which may have picked a part. How
+    this misleads: it does not compare rows, and holds two corpora of three against the whole table.
     """
     try:
         about = runs.attrs["card"]
-        part = (
-            _whole(about["name"])
-            if about["name"] in names()
-            else pd.DataFrame(index=range(about["rows"]))
-        )
+        ours = about["name"] in names()
+        part = _whole(about["name"]) if ours else pd.DataFrame(index=range(about["rows"]))
         for column, values in runs.items():
             if len(values.unique()) == 1:
                 part = part[part[column].isin(values.iloc[:1])]

@@ -44,9 +44,13 @@ def read(
 ) -> pd.DataFrame:
     """Read a table of runs, check it, put it into base units; nothing is changed without a word.
 
-    Of N, D and C any two are enough: the third is completed by ``C = 6*N*D``. What cannot be (a
-    column or unit that is not there, cells that are no number, missing, not positive) is a
-    ValueError that lists all of a table's problems at once.
+    Of N, D and C any two are enough: the third is completed by ``C = 6*N*D``. All that cannot be (a
+    column that is not there, a cell that is missing or not positive) is listed in one ValueError.
+
+    The result has columns N, D, C, L (those that there are), then all others. ``attrs["report"]``
+    tells what was ``done`` and what is ``doubted`` (improbable, unchanged), a sentence each, with
+    rows by the table's index; doubts also raise one UserWarning unless `doubts` is "keep".
+    ``attrs["card"]`` has the file's name, number of rows and sha256.
 
     Parameters
     ----------
@@ -54,22 +58,11 @@ def read(
         Text in UTF-8: CSV or TSV (the header shows which: commas, tabs or semicolons), JSON lines
         (``.jsonl``, ``.ndjson``) or JSON (``.json``, a list of records).
     N, D, C, L, model : str, optional
-        The column of parameters, tokens, training FLOP, loss, and that of labels, a label a model;
-        needed where the column has another name. Cells may say ``1.3B``, ``300 M``, ``1,000,000``
-        or ``12 PF-days``.
+        Columns of parameters, tokens, training FLOP, loss and model labels, if named otherwise.
+        Cells may say ``1.3B``, ``300 M``, ``1,000,000`` or ``12 PF-days``.
     units : mapping, optional
         Of whole columns: N and D ``"k", "M", "B", "T"``; C ``"PF-days", "EF", "ZF"``; L ``"bits"``
-        (per token), ``"perplexity"``, or ``("bits/byte", bytes_per_token)``. A cell's own suffix
-        goes before the column's unit.
-    doubts : {"warn", "keep"}
-        What is improbable also raises one UserWarning, or is kept in the table's attrs only.
-
-    Returns
-    -------
-    DataFrame
-        Columns N, D, C, L (those that there are), then all others. ``attrs["report"]`` has what
-        was ``done`` and what is ``doubted`` (suspicious, unchanged), a sentence each, with rows by
-        the table's index; ``attrs["card"]`` has the file's name, number of rows and sha256.
+        (per token), ``"perplexity"``, or ``("bits/byte", bytes_per_token)``. A cell's suffix wins.
 
     Notes
     -----
@@ -158,9 +151,8 @@ def _table(source):
 def _parse(path):
     kind = path.suffix.lower()
     try:
-        if kind not in _ENDINGS:
-            known = ", ".join(_ENDINGS)
-            raise ValueError(f"the ending {kind!r} is not one of {known}; unpack or export it")
+        known = ", ".join(_ENDINGS)
+        require(kind in _ENDINGS, f"the ending {kind!r} is not one of {known}; unpack or export it")
         text = path.read_text(encoding="utf-8-sig")
         if kind in (".jsonl", ".ndjson"):
             return pd.DataFrame([json.loads(line) for line in text.splitlines() if line.strip()])
@@ -331,10 +323,7 @@ def _doubts(values, labels, index):
 
 
 def _least(a, b, L):
-    """Return the least loss among the runs that have no more of a and of b, for each run.
-
-    Memory and time grow near as n.
-    """
+    """Return the least loss among the runs that have no more of a and of b, for each run."""
     a, b, L = np.array([a, b, L])
     out = np.full(len(L), np.nan)
     order = np.lexsort((L, b, a))
