@@ -204,6 +204,11 @@ def test_of_several_crossings_of_a_draw_the_nearest_to_the_estimate_counts():
     # the wave falls with slope -1 at pi, so that slopes .01 to .03 move the crossing by their size
     assert (got.low, got.high) == pytest.approx((np.pi / 1.03, np.pi / 1.01), rel=1e-3)
     assert got.share == 1
+    # the one above may be the nearest as well: at 2 pi the wave rises with slope 1
+    x = np.linspace(2.5, 9, 40)
+    wave = sk.fit(law, pd.DataFrame({"N": x, "L": 2 + np.sin(x)}), loss="squared")
+    got = sk.crossover(with_draws(wave, b=np.ones(9)), two, reach=1)
+    assert (got.low, got.high) == pytest.approx((2 * np.pi / 0.99, 2 * np.pi / 0.97), rel=1e-3)
 
 
 def test_the_interval_covers_the_truth_and_shrinks_with_the_noise():

@@ -190,6 +190,25 @@ def test_the_audit_solves_from_many_starts(noisy_fit):
     np.testing.assert_allclose(again, value, rtol=1e-12)
 
 
+def test_resamples_come_from_a_wide_delta(monkeypatch, noisy_fit):
+    asked = []
+
+    def newton(problem, u, w=None, delta=None, **how):
+        if how.get("gauss"):
+            asked.append(delta)
+        return plain(problem, u, w, delta, **how)
+
+    plain = solver.newton
+    monkeypatch.setattr(solver, "newton", newton)
+    for delta in (0.01, 1e-6):
+        fit = sk.fit(noisy_fit.law, noisy_fit.runs, delta=delta)
+        asked.clear()
+        fit.bootstrap(3)
+        # four times the wanted delta, or the typical residual where delta is narrow
+        spread = float(fit.residuals().abs().median())
+        assert asked == pytest.approx([4 * (delta if delta > spread / 4 else spread)])
+
+
 def fails(monkeypatch, fit, bad, n=100):
     """Bootstrap with a solver that fails for the first `bad` resamples."""
     real = solver.descend

@@ -117,8 +117,11 @@ def test_weights(runs):
 @settings(
     max_examples=40,
     deadline=None,
+    # the same cases each time: one that fails elsewhere gets a test of its own, as below
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a failure would take minutes
+    # shrinking a failure would take minutes
+    phases=[Phase.explicit, Phase.generate],
 )
 @given(
     E=st.floats(0.3, 4),
@@ -138,21 +141,27 @@ def test_never_above_the_planted_objective_and_scaling_moves_only_A(
     runs = plant("chinchilla", n=n, noise=noise, seed=seed, **true)
     try:
         fit = sk.fit("chinchilla", runs)
-    except (
-        sk.FitError
-    ):  # few or noisy runs may fail to constrain an exponent: refused, not invented
+    except sk.FitError:
+        # few or noisy runs may fail to constrain an exponent: refused, not invented
         assert n < 40 or noise == 1e-2
         return
     assert fit.objective <= sk.objective("chinchilla", runs, true) * (1 + 1e-12)
-    if (
-        fit.starts.share > 0.9 and not fit.at_bound and fit["alpha"] < 5
-    ):  # N**50 is no number in smaller units
+    # N**50 is no number in smaller units
+    if fit.starts.share > 0.9 and not fit.at_bound and fit["alpha"] < 5:
         moved = sk.fit("chinchilla", runs.assign(N=runs["N"] * scale))
         assert moved.objective == pytest.approx(fit.objective, rel=1e-9)
         assert moved["alpha"] == pytest.approx(fit["alpha"], rel=1e-4)
-        assert np.log(moved["A"] / fit["A"]) == pytest.approx(
-            fit["alpha"] * np.log(scale), abs=1e-2
-        )
+        shift = np.log(moved["A"] / fit["A"])
+        assert shift == pytest.approx(fit["alpha"] * np.log(scale), abs=1e-2)
+
+
+@pytest.mark.xfail(strict=True, reason="the solver stops at a kink, 1.2e-6 above the lowest point")
+def test_a_valley_of_kinks_has_one_end():
+    true = {"E": 3.34552470977027, "A": 3797.6919049911116, "alpha": 0.35980065295940156}
+    true |= {"B": 690.0, "beta": 0.4466778448552609}
+    runs = plant("chinchilla", n=8, noise=1e-3, seed=57398, **true)
+    fit, moved = sk.fit("chinchilla", runs), sk.fit("chinchilla", runs.assign(N=runs["N"] * 60))
+    assert moved.objective == pytest.approx(fit.objective, rel=1e-9)
 
 
 # hard data ----------------------------------------------------------------------------------------
@@ -280,6 +289,10 @@ def test_a_fit_keeps_what_it_saw(runs):
     before = fit.bootstrap(5, by="model").draws
     mine["model"], mine["N"] = 0, 1.0
     assert fit.bootstrap(5, by="model").draws.equals(before) and fit.runs["N"].equals(runs["N"])
+
+
+def test_a_fit_is_equal_to_itself_only(runs, fit240):
+    assert len({fit240, fit240, sk.fit("chinchilla", runs)}) == 2
 
 
 def test_a_fit_travels_to_another_process(fit240):

@@ -363,7 +363,8 @@ def test_akima_finds_the_lowest_point_of_its_curve(wave):
 
 def test_a_budget_that_has_no_optimum_says_why():
     falling, rising = (one_budget(lambda u, s=s: 2 + (u - 3 * s) ** 2) for s in (1, -1))
-    for runs in (falling, rising):
+    for runs, end in ((falling, "3.2e+09"), (rising, "3.2e+08")):
+        assert f" N = {end}, " in bowl_of(runs, "akima", noise=0.0).reason
         for method, noise in (("parabola", None), ("akima", 0.0)):
             got = bowl_of(runs, method, noise=noise)
             assert got.reason.startswith("the minimum, N = ")

@@ -122,7 +122,6 @@ def test_it_is_counted_so_that_density_buys_nothing():
     assert thinness(ast.parse('"""Doc."""\nf = lambda: 1 if x else 2')) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="docstrings still say some things twice")
 def test_it_is_short():
     lines = [path.read_text("utf-8").count("\n") for path in PACKAGE.rglob("*.py")]
     assert sum(lines) <= 6500

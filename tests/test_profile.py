@@ -148,8 +148,9 @@ def test_a_side_that_never_passes_is_nan(squared):
     low, high = p.attrs["interval"]
     assert np.isfinite(low) and np.isnan(high)
     # nothing between the optimum and a value that is out: the optimum itself
-    p = squared.profile("alpha", values=[best - 0.2, best + 0.2])
-    assert p.attrs["interval"] == (best, best)
+    for away in ([0.2], [0.2, 0.3]):
+        values = [best + side * d for side in (-1, 1) for d in away]
+        assert squared.profile("alpha", values=values).attrs["interval"] == (best, best)
 
 
 def test_least_squares_matches_the_jacobian():
@@ -231,6 +232,11 @@ def test_widening_ends_where_no_limit_is_passed():
     p = sk.fit(FLOOR, runs, loss="squared").profile("E")
     low, high = p.attrs["interval"]
     assert np.isnan(low) and high > 0
+    # Huber starts at a fifth, and doubles it five times
+    fit = sk.fit(FLOOR, runs, delta=0.05)
+    p = fit.profile("E")
+    assert np.isnan(p.attrs["interval"][0])
+    assert np.log(p["E"].max() / fit["E"]) == pytest.approx(0.2 * 2**5)
 
 
 def test_bad_input(fit240):

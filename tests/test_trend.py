@@ -41,6 +41,8 @@ def test_clean_curves_get_their_name(shape):
 
 def test_a_constant_is_flat():
     assert sk.trend(SIZES, np.full(8, 0.5), SE).label == "flat"
+    # a column of objects holds numbers too
+    assert sk.trend(SIZES.astype(object), np.full(8, 0.5), SE).label == "flat"
 
 
 def test_pure_noise_is_rarely_named():

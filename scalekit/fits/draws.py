@@ -6,7 +6,7 @@ import sympy
 
 from scalekit.fits import solver
 from scalekit.formulas.parse import compiled, expression, names, to_sympy
-from scalekit.words import FitError, check_known, tails
+from scalekit.words import FitError, check_known, require, tails
 
 # Curve values that `intervals` holds at once, 32 MB.
 _AT_ONCE = 4_000_000
@@ -171,10 +171,9 @@ def derive(fit, formula: str, level: float | None) -> pd.Series:
     rows = np.vstack([fit.params[used], *draws])
     values = np.broadcast_to(quantity(*rows.T), len(rows))
     bad = (~np.isfinite(values)).sum()
-    if bad:
-        raise ValueError(
-            f"derive: {formula!r} is not finite for {bad} of {len(rows)} parameter values."
-        )
+    require(
+        not bad, f"derive: {formula!r} is not finite for {bad} of {len(rows)} parameter values."
+    )
     out = pd.Series(np.nan, ["value", "se", "low", "high"], name=formula)
     out["value"] = values[0]
     if len(draws):
@@ -185,15 +184,13 @@ def derive(fit, formula: str, level: float | None) -> pd.Series:
 
 def _quantity(formula, known):
     """Compile a formula in known names; return the function and the names it takes."""
-    if not isinstance(formula, str):
-        raise ValueError(
-            "derive: a formula such as 'beta/(alpha + beta)' is wanted, got "
-            f"{type(formula).__name__}."
-        )
+    require(
+        isinstance(formula, str),
+        f"derive: a formula such as 'beta/(alpha + beta)' is wanted, got {type(formula).__name__}.",
+    )
     tree = expression(formula)
     used = names(tree)
     check_known("derive", "parameter", used, known)
-    if not used:
-        raise ValueError(f"derive: {formula!r} holds no parameter; there are {', '.join(known)}.")
+    require(used, f"derive: {formula!r} holds no parameter; there are {', '.join(known)}.")
     symbols = {name: sympy.Symbol(name, real=True) for name in used}
     return compiled(list(symbols.values()), to_sympy(tree, symbols)), used

@@ -8,7 +8,7 @@ from scalekit.fits.fit import OPTIONS, fit
 from scalekit.formulas.law import Law
 from scalekit.formulas.zoo import as_law
 from scalekit.tables.check import columns
-from scalekit.words import FitError, check_known
+from scalekit.words import FitError, check_known, require
 
 # What the result says of a group besides its parameters.
 _ABOUT = ("objective", "n_obs", "share", "warnings", "error")
@@ -57,20 +57,14 @@ def _check(law, runs, by, options):
     columns(runs, [], who="fit_many")
     check_known("fit_many", "column", by, runs.columns)
     check_known("fit_many", "option", options, OPTIONS)
-    taken = [name for name in by if name in {*law.params, *_ABOUT}]
-    if taken:
-        raise ValueError(
-            f"fit_many: {taken[0]!r} is a column of the result already; rename the one in by."
-        )
-    if not by:
-        raise ValueError(
-            "fit_many: there are no groups; give the columns that make them, as in "
-            "by=['train_set']."
-        )
-    if not isinstance(options.get("weights"), (str, type(None))):
-        raise ValueError(
-            "fit_many: weights must be the name of a column, which each group then brings along."
-        )
+    for name in by:
+        free = name not in {*law.params, *_ABOUT}
+        require(free, f"fit_many: {name!r} is a column of the result already; rename yours.")
+    require(by, "fit_many: there are no groups; give the columns that make them: by=['train_set'].")
+    require(
+        isinstance(options.get("weights"), (str, type(None))),
+        "fit_many: weights must be the name of a column, which each group then brings along.",
+    )
 
 
 def _row(law, runs, options):

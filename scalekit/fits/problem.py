@@ -25,13 +25,8 @@ _NEGLIGIBLE = 1e-7
 class Problem:
     """What is minimised, as a function of coordinates u (P, K).
 
-    Parameters
-    ----------
-    law : Law
-    x : list of ndarray, shape (n,)
-    y, w : ndarray, shape (n,)
-        Output and weights.
-    loss, delta, space : as in `scalekit.fit`
+    x is a list of arrays of shape (n,), as are the output y and the weights w; the rest is as in
+    `scalekit.fit`.
     """
 
     def __init__(self, law, x, y, w, loss, delta, space):
