@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scalekit.tables.check import columns
-from scalekit.words import FitError, check_known, is_number
+from scalekit.words import FitError, check_known, is_number, require
 
 # Logs within 0.1 % of a line hold one direction only; tables are rounded about there.
 _COLLINEAR = 1e-3
@@ -17,8 +17,8 @@ def table(law, runs, loss, delta, space, weights, who):
     """Check the arguments; return inputs, output and weights as arrays of floats, each (n,)."""
     check_known(who, "loss", [loss], ("huber", "squared"))
     check_known(who, "space", [space], ("log", "linear"))
-    if not is_number(delta) or not 0 < delta < np.inf:
-        raise ValueError(f"{who}: delta must be a positive number, got {delta!r}.")
+    positive_number = is_number(delta) and 0 < delta < np.inf
+    require(positive_number, f"{who}: delta must be a positive number, got {delta!r}.")
     positive = [*law.positive_inputs, *[law.output] * (space == "log")]
     got = columns(runs, [*law.inputs, law.output], who=who, positive=positive)
     return [got[name] for name in law.inputs], got[law.output], _weights(weights, runs, who)
@@ -85,11 +85,11 @@ def starts(law, start, seed):
             "fit: start must be a list of numbers, or a mapping of parameters to numbers; got "
             f"{type(start).__name__} ({error})."
         ) from error
-    if start.shape != (len(law.params),):
-        raise ValueError(
-            f"fit: start has {start.size} values, the law has {len(law.params)} parameters "
-            f"{law.params}."
-        )
+    require(
+        start.shape == (len(law.params),),
+        f"fit: start has {start.size} values, the law has {len(law.params)} parameters "
+        f"{law.params}.",
+    )
     for name, value in zip(law.params, start, strict=True):
         if not np.isfinite(value):
             raise ValueError(f"fit: start has no value for {name}, or none that is finite.")

@@ -9,7 +9,7 @@ import sympy
 from scalekit.formulas.kernel import Kernel
 from scalekit.formulas.parse import compiled, latex_name, names, parse, to_sympy
 from scalekit.formulas.units import units
-from scalekit.words import check_known
+from scalekit.words import check_known, require
 
 
 class Law:
@@ -68,8 +68,10 @@ class Law:
         published: Mapping | None = None,
         example: Mapping | None = None,
     ):
-        if isinstance(formula, Law):
-            raise ValueError("Law: got a Law where a formula (text) belongs; use it as it is.")
+        require(
+            not isinstance(formula, Law),
+            "Law: got a Law where a formula (text) belongs; use it as it is.",
+        )
         self.output, self.inputs, self._tree = parse(formula)
         self.formula = " ".join(formula.split())
         self.params = tuple(n for n in names(self._tree) if n not in self.inputs)
@@ -90,16 +92,15 @@ class Law:
     def _check_names(self):
         used = names(self._tree)
         for name in self.inputs:
-            if name not in used:
-                raise ValueError(
-                    f"Law: the input {name!r} is not used in {self.formula!r}; drop it or use it."
-                )
-        if not self.params:
-            raise ValueError(f"Law: {self.formula!r} has no parameter to fit.")
-        if self.output in used:
-            raise ValueError(
-                f"Law: the output {self.output!r} stands on both sides of {self.formula!r}."
+            require(
+                name in used,
+                f"Law: the input {name!r} is not used in {self.formula!r}; drop it or use it.",
             )
+        require(self.params, f"Law: {self.formula!r} has no parameter to fit.")
+        require(
+            self.output not in used,
+            f"Law: the output {self.output!r} stands on both sides of {self.formula!r}.",
+        )
         check_known("Law", "parameter for real", self.real, self.params)
 
     def _ranges(self, what, given):
@@ -172,10 +173,10 @@ class Law:
             check_known("at", "published constants", [constants], self.published)
             constants = self.published[constants]
         missing = [p for p in self.params if p not in constants]
-        if missing:
-            raise ValueError(
-                f"at: no value for {', '.join(missing)}; the law needs {', '.join(self.params)}."
-            )
+        require(
+            not missing,
+            f"at: no value for {', '.join(missing)}; the law needs {', '.join(self.params)}.",
+        )
         return {p: float(constants[p]) for p in self.params}
 
     @np.errstate(all="ignore")
@@ -183,20 +184,19 @@ class Law:
         """Evaluate the law; every input and parameter is an array or a number, broadcast."""
         wanted = self.inputs + self.params
         missing = [name for name in wanted if name not in values]
-        if missing:
-            raise ValueError(
-                f"{self.output}: no value for {', '.join(missing)}; pass {', '.join(wanted)} "
-                "by name."
-            )
+        require(
+            not missing,
+            f"{self.output}: no value for {', '.join(missing)}; pass {', '.join(wanted)} by name.",
+        )
         check_known(self.output, "input or parameter", values, wanted)
         arrays = [np.asarray(values[name], dtype=float) for name in wanted]
         out = np.broadcast_arrays(self.value(*arrays), *arrays)[0] + 0.0
-        bad = int((~np.isfinite(out)).sum())
-        if bad:
-            raise ValueError(
-                f"{self.output}: the law is not finite for {bad} of {out.size} values; look for "
-                "zero or negative inputs, or constants out of range."
-            )
+        bad = (~np.isfinite(out)).sum()
+        require(
+            not bad,
+            f"{self.output}: the law is not finite for {bad} of {out.size} values; look for zero "
+            "or negative inputs, or constants out of range.",
+        )
         return out
 
     @cached_property
