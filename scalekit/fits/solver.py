@@ -45,7 +45,7 @@ def _newton(problem, u, w, delta, steps, tol, fixed, gauss):
         length, trial = _line_search(problem, v, rows, delta, step, here)
         better = trial < here
         # relax the damping after a full step, stiffen it after a short or a failed one
-        factor = np.select([~better, length == 1.0, length == 0.25], [4.0, 0.2, 1.0], 4.0)
+        factor = np.where(length == 1.0, 0.2, np.where(length == 0.25, 1.0, 4.0))
         damping[lanes] = np.maximum(damping[lanes] * factor, np.where(better, 0.0, 1e-4))
         arrived = gain <= tol * np.abs(here) + 1e-300
         stuck = ~better & (damping[lanes] > 1e4)
@@ -80,7 +80,7 @@ def _step(problem, v, w, delta, damping, fixed, gauss):
     lam = np.maximum(lam, 1e-12 * top) + damping[:, None] * np.maximum(top, 1e-300)
     c = np.matmul(vec.transpose(0, 2, 1), gs[:, :, None])[:, :, 0]
     step = -np.matmul(vec, (c / lam)[:, :, None])[:, :, 0] / scale
-    step = np.nan_to_num(np.where(free, step, 0.0), nan=0.0, posinf=0.0, neginf=0.0)
+    step = np.where(free & np.isfinite(step), step, 0.0)
     limit = np.where(problem.positive, _LOG_STEP, _REAL_STEP * np.maximum(np.abs(v), 1.0))
     step /= np.maximum(1.0, np.max(np.abs(step) / limit, axis=1, keepdims=True))
     return step, 0.5 * (c**2 / lam).sum(1), ok
