@@ -9,7 +9,7 @@ from conftest import CHINCHILLA as STEP1
 
 import scalekit as sk
 from scalekit.answers.chain import Chain
-from scalekit.fits.draws import noisy
+from scalekit.fits.bands import noisy
 
 STEP2 = "error(L) = top - k*exp(-gamma*L)"
 

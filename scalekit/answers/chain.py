@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scalekit.answers.crossover import need_fits
-from scalekit.fits.draws import draws_of, noisy
+from scalekit.fits.bands import draws_of, noisy
 from scalekit.fits.fit import Fit
 from scalekit.tables import check
 from scalekit.words import tails

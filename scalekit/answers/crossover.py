@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from scalekit.fits.draws import curves
+from scalekit.fits.bands import curves
 from scalekit.fits.fit import Fit
 from scalekit.tables.check import inputs
 from scalekit.words import is_number, require, tails

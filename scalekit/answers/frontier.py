@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.interpolate import Akima1DInterpolator
 
-from scalekit.fits.draws import interval
+from scalekit.fits.bands import interval
 from scalekit.tables.check import columns, inputs
 from scalekit.words import FitError, check_known, is_number, require, tails
 

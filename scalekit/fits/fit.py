@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from scalekit.fits import draws, given, health, profile, solver
+from scalekit.fits import bands, draws, given, health, profile, solver
 from scalekit.fits.problem import Problem
 from scalekit.formulas.law import Law
 from scalekit.formulas.zoo import as_law
@@ -106,7 +106,7 @@ class Fit:
         How this misleads: they are not corrected for bias or skew; with few runs they cover too
         seldom. `level` is the bootstrap's own (0.95) unless given.
         """
-        return draws.interval(draws.draws_of(self, "ci"), self.level if level is None else level)
+        return bands.interval(bands.draws_of(self, "ci"), self.level if level is None else level)
 
     def predict(
         self, frame: pd.DataFrame | None = None, *, level: float | None = None, **inputs
@@ -133,7 +133,7 @@ class Fit:
         x = check.inputs(names, frame, inputs, who="predict", positive=positive)
         if level is None:
             return self.law(**x, **self.params)
-        out = draws.intervals(self, x, level)
+        out = bands.intervals(self, x, level)
         return out if frame is None else out.set_axis(frame.index)
 
     def residuals(self) -> pd.Series:
@@ -235,7 +235,7 @@ class Fit:
         >>> float(f.derive("1/alpha")["value"].round(3))
         3.333
         """
-        return draws.derive(self, formula, self.level if level is None else level)
+        return bands.derive(self, formula, self.level if level is None else level)
 
     def describe(self) -> str:
         """Say in a few sentences what was fitted and how well."""
