@@ -2,6 +2,7 @@
 
 import difflib
 import numbers
+import sys
 from collections.abc import Iterable
 
 
@@ -20,13 +21,24 @@ def unknown(who: str, what: str, name: object, known: Iterable) -> str:
     """Return the message for a name not among the known ones, with the nearest and all of them."""
     known = [str(k) for k in known]
     return (
-        f"{who}: no {what} {name!r}.{nearest(name, known)} There are: {', '.join(known) or 'none'}."
+        f"{who}: no {what} {name!r:.60}.{nearest(name, known)} There are: "
+        f"{', '.join(known) or 'none'}."
     )
 
 
 def is_number(value: object) -> bool:
-    """Say whether a value is a real number; True and False are not."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    """Say whether a value is a real number, no larger than floats go; True and False are not."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    exact = isinstance(value, numbers.Rational)
+    return real and not (exact and abs(value) > sys.float_info.max)
+
+
+def whole_number(who: str, name: str, value: object, least: int = 0) -> None:
+    """Refuse what is no whole number of at least `least`: a seed, a count of resamples."""
+    require(
+        isinstance(value, numbers.Integral) and is_number(value) and value >= least,
+        f"{who}: {name} must be a whole number, {least} or more; got {value!r:.60}.",
+    )
 
 
 def tails(level: float, who: str = "level") -> tuple[float, float]:
@@ -45,6 +57,12 @@ def require(holds: bool, message: str) -> None:
 
 def check_known(who: str, what: str, names: Iterable, known: Iterable) -> None:
     """Refuse the first of the names that is not among the known ones, as `unknown` words it."""
+    known = dict.fromkeys(known)
     for name in names:
-        if name not in known:
+        try:
+            there = name in known
+        except TypeError:
+            # a list or an array, which is no name
+            there = False
+        if not there:
             raise ValueError(unknown(who, what, name, known))

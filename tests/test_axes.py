@@ -101,3 +101,21 @@ def test_colours_follow_logs_where_they_can():
     # the scale goes on a tenth beyond the highest value, so half-way is 1 of 2.2
     assert axes.gradient([1e6, 1e8]).norm(1e7) == pytest.approx(1 / 2.2)
     assert axes.gradient([-1.0, 1.0]).norm(0.0) == pytest.approx(1 / 2.2)
+
+
+def test_the_parts_of_a_curve_meet_where_no_point_was_computed():
+    ax = plt.subplots()[1]
+    x = np.array([1.0, 10, 100, 1000])
+    # on a power law a straight line in logs is exact
+    axes.solid_inside(ax, x, x**2, (3.0, 40.0), "here")
+    parts = [line.get_xydata() for line in ax.lines]
+    np.testing.assert_allclose(parts[0], [[1, 1], [3, 9]])
+    np.testing.assert_allclose(parts[1], [[40, 1600], [100, 1e4], [1000, 1e6]])
+    np.testing.assert_allclose(parts[2], [[3, 9], [10, 100], [40, 1600]])
+    # where there is no logarithm, straight as it is; a range that is nowhere on the curve adds none
+    ax = plt.subplots()[1]
+    axes.solid_inside(ax, np.array([-1.0, 1, 2]), np.array([0.0, 2, 3]), (0.0, 9.0), "here")
+    assert [line.get_xydata().tolist() for line in ax.lines] == [
+        [[-1, 0], [0, 1]],
+        [[0, 1], [1, 2], [2, 3]],
+    ]

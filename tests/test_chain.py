@@ -9,7 +9,8 @@ from conftest import CHINCHILLA as STEP1
 
 import scalekit as sk
 from scalekit.answers.chain import Chain
-from scalekit.fits.bands import noisy
+from scalekit.fits import reach
+from scalekit.fits.scatter import noisy
 
 STEP2 = "error(L) = top - k*exp(-gamma*L)"
 
@@ -53,7 +54,7 @@ def test_value_equals_the_two_predictions_by_hand():
 def test_intervals_come_from_paired_draws():
     c = sk.chain(*two(planted(0.01), n=300))
     assert c.paired
-    got = c.predict(N=[1e9, 1e10], D=[1e11, 1e12], level=0.9)
+    got = c.predict(N=[1e9, 1e10], D=[1e11, 1e12], level=0.9, law=False)
     one, other = c.step1.draws, c.step2.draws
     middle = one["E"] + one["A"] / 1e10 ** one["alpha"] + one["B"] / 1e12 ** one["beta"]
     end = other["top"] - other["k"] * np.exp(-other["gamma"] * middle)
@@ -193,7 +194,7 @@ def test_bands_by_hand(paired):
     )
     c = sk.chain(one, other)
     assert c.paired is paired
-    got = c.predict(N=[1e9, 1e10], D=[1e11, 1e12], level=0.8)
+    got = c.predict(N=[1e9, 1e10], D=[1e11, 1e12], level=0.8, law=False)
     first, second = one.draws, other.draws
     if not paired:
         # the shorter set is used more than once, both in an order of their own
@@ -203,8 +204,10 @@ def test_bands_by_hand(paired):
     a = {p: first[p].to_numpy()[:, None] for p in first}
     N, D = np.array([1e9, 1e10]), np.array([1e11, 1e12])
     link = a["E"] + a["A"] / N ** a["alpha"] + a["B"] / D ** a["beta"]
-    seen = noisy(one, link, np.random.default_rng((one.seed, 1)))
-    new = noisy(other, curves(other, seen, second), np.random.default_rng((other.seed, 2)))
+    seen = noisy(one, {"N": N, "D": D}, link, np.random.default_rng((one.seed, 1)))
+    new = noisy(
+        other, {"L": seen}, curves(other, seen, second), np.random.default_rng((other.seed, 2))
+    )
     bands = {"": curves(other, link, second), "pred_": new}
     for prefix, drawn in bands.items():
         low, high = np.quantile(drawn, [0.1, 0.9], axis=0)
@@ -230,7 +233,7 @@ def test_a_table_keeps_its_index_and_a_grid_is_flattened():
     runs = planted(0.01).set_axis([f"run {i}" for i in range(25)])
     c = sk.chain(*two(runs, n=20))
     got = c.predict(runs.assign(L=0.0), level=0.9)
-    assert list(got) == ["value", "low", "high", "pred_low", "pred_high"]
+    assert list(got) == ["value", "low", "high", "pred_low", "pred_high", "law", "reach"]
     assert got.index.equals(runs.index)
     np.testing.assert_array_equal(got["value"], c.predict(runs))
     N, D = np.array([[1e9], [1e10]]), np.array([1e11, 1e12])
@@ -270,7 +273,7 @@ def test_a_link_of_zero_is_refused_only_where_the_second_law_needs_it_positive()
     )
     with pytest.raises(ValueError, match="step 2 needs it > 0"):
         sk.chain(first, logged).predict(N=2500.0)
-    zero = dataclasses.replace(first, params=pd.Series({"a": 2.0, "b": 0.001}))
+    zero = dataclasses.replace(first, estimates=np.array([2.0, 0.001]))
     with pytest.raises(ValueError, match="gives L = 0, but step 2 needs it > 0"):
         sk.chain(zero, logged).predict(N=2000.0)
 
@@ -288,3 +291,31 @@ def test_how_the_draws_meet_is_said():
         assert how in c.describe()
         assert repr(c).endswith("; paired)" if "paired" in how else "; independent)")
         assert f"on {25} runs, then {STEP2} on 25;" in c.describe()
+
+
+@pytest.mark.parametrize("space", ["linear", "log"])
+def test_beyond_the_runs_the_errors_of_both_laws_are_carried(space):
+    runs = planted(0.003)
+    one = sk.fit(STEP1, runs, space=space).bootstrap(60)
+    other = sk.fit(STEP2, runs, loss="squared", space="linear").bootstrap(60)
+    c = sk.chain(one, other)
+    # inside, beyond the first step's runs, and so far that the link is new too
+    x = {"N": np.array([1e8, 1e8, 1e10]), "D": np.array([1e10, 5e11, 1e12])}
+    bare, whole = (c.predict(**x, level=0.9, law=law) for law in (False, True))
+    link = one.predict(**x)
+    first, far = reach.law_error(one, x)
+    second, further = reach.law_error(other, {"L": link})
+    assert (further[2] > 1) and (further[:2] == 1).all()
+    np.testing.assert_allclose(whole["reach"], np.maximum(far, further))
+    slope = 0.7 * (0.86 - other.predict(L=link))
+    moved = first * (link if space == "log" else 1)
+    # the slope at the planted constants, which the fit finds to a tenth
+    np.testing.assert_allclose(whole["law"], np.hypot(slope * moved, second), rtol=0.15, atol=1e-12)
+    pd.testing.assert_frame_equal(bare[:1], whole[:1])
+    half, wide = (t["pred_high"] - t["value"] for t in (bare, whole))
+    np.testing.assert_allclose(wide, np.hypot(half, 1.6449 * whole["law"]), rtol=1e-4)
+
+
+def test_far_beyond_the_runs_a_chain_warns():
+    with pytest.warns(UserWarning, match="chain.predict: 1 of 1 points lie more than ten times"):
+        sk.chain(*two(planted(0.01), n=20)).predict(N=1e11, D=1e12, level=0.9)

@@ -1,12 +1,15 @@
 """Columns and inputs come out as floats, and what cannot be is refused in words."""
 
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from scalekit.tables.check import columns, inputs, many, name_rows
+import scalekit as sk
+from scalekit.tables.check import columns, floats, inputs, labels, many, name_rows
 
 
 @pytest.fixture
@@ -62,6 +65,12 @@ def test_exotic_numbers_are_numbers():
         (["x", None, -1], "has 1 value, not numbers, such as 'x' (row 4)"),
         ([True, False, True], "has 3 values, not numbers, such as True (rows 4, 9, 17)"),
         (pd.period_range("2024", periods=3), "has 3 values, not numbers, such as Period"),
+        (pd.date_range("2024", periods=3), "has 3 values, not numbers, such as Timestamp"),
+        ([1j, 2, 3], "has 3 values, not numbers, such as 1j (rows 4, 9, 17)"),
+        ([1, 10**309, 3], "has 1 value, not numbers, such as an integer beyond 1.8e308 (row 9)"),
+        ([1, 10**9000, 3], "has 1 value, not numbers, such as an integer beyond 1.8e308 (row 9)"),
+        ([1, {"a": 2}, 3], "has 1 value, not numbers, such as {'a': 2} (row 9)"),
+        (np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), "has 1 missing or infinite value (row 9)"),
     ],
 )
 def test_bad_values_are_refused_with_their_rows(runs, bad, message):
@@ -96,6 +105,61 @@ def test_a_text_is_no_table(text):
         columns(text, ["N"], who="fit")
 
 
+class DataFrame:
+    """Looks like a table of polars."""
+
+    def to_pandas(self):
+        raise AssertionError
+
+
+DataFrame.__module__ = "polars.dataframe.frame"
+
+
+def test_a_table_of_another_library_says_how_it_becomes_one(runs):
+    message = (
+        r"fit: runs must be a pandas DataFrame.* got DataFrame of polars: give its \.to_pandas"
+    )
+    with pytest.raises(ValueError, match=message):
+        columns(DataFrame(), ["N"], who="fit")
+    with pytest.raises(ValueError, match=r"read: .* got DataFrame of polars: give its \.to_pandas"):
+        sk.read(DataFrame())
+
+
+def test_columns_have_one_name(runs):
+    runs.columns = pd.MultiIndex.from_product([["N"], runs.columns])
+    with pytest.raises(ValueError, match="fit: the table's columns have 2 levels; give each one"):
+        columns(runs, ["N"], who="fit")
+    for name in (["N"], {"N": 1}):
+        with pytest.raises(ValueError, match="fit: no column "):
+            columns(runs.droplevel(0, axis=1), [name], who="fit")
+
+
+def test_labels_make_groups(runs):
+    assert labels(runs, "note", who="who") == ["note"]
+    for by in (["note", "D"], ("note", "D"), np.array(["note", "D"])):
+        assert labels(runs, by, who="who") == ["note", "D"]
+    assert labels(runs.rename(columns={"D": 3}), 3, who="who") == [3]
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("notes", "who: no column 'notes'. Did you mean 'note'?"),
+        (None, "who: no column None."),
+        ([], "who: no column None."),
+        (3, "who: no column 3."),
+        ([["note"]], "who: no column ['note']."),
+        (["note", "note"], "who: the column 'note' is twice in the table or in by; keep one."),
+        ("N", "who: the column 'N' is twice in the table or in by; keep one."),
+        ("D", "who: column 'D' holds what is no label (unhashable type: 'list')."),
+    ],
+)
+def test_labels_that_make_none(runs, by, message):
+    table = pd.concat([runs.assign(D=[[1]] * 3), runs[["N"]]], axis=1)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        labels(table, by, who="who")
+
+
 def test_no_table_and_no_rows(runs):
     with pytest.raises(ValueError, match="must be a pandas DataFrame, a row a run; got list"):
         columns([1], ["N"], who="fit")
@@ -105,6 +169,35 @@ def test_no_table_and_no_rows(runs):
 
 
 # ---- the inputs of a law ----
+
+
+@pytest.mark.parametrize(
+    "values", [3, [1, 2], np.float32(2), range(3), pd.array([1, 2], dtype="Int64"), Fraction(1, 2)]
+)
+def test_numbers_become_floats(values):
+    got = floats(values)
+    assert got.dtype == np.float64
+    np.testing.assert_array_equal(got, np.asarray(values).astype(float))
+
+
+def test_what_is_missing_is_nan():
+    for values in ([1, None], np.ma.array([1, 2], mask=[0, 1]), pd.array([1, None], dtype="Int64")):
+        np.testing.assert_array_equal(floats(values), [1, np.nan])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *("7e10", True, 1j, [1j], 10**309, [10**309], [True, False], ["1"], Decimal(1), {1.0}),
+        *({1: 2}, np.datetime64("2020"), pd.date_range("2020", periods=2), [b"1"]),
+        np.array([1], "m8[s]"),
+    ],
+)
+def test_what_is_no_number_does_not_become_one(values):
+    with pytest.raises(TypeError):
+        floats(values)
+    with pytest.raises(ValueError, match=r"law: inputs must be numbers or arrays of one shape \("):
+        inputs(["N"], None, {"N": values}, who="law")
 
 
 def test_inputs_are_broadcast_by_name():

@@ -124,7 +124,7 @@ def test_every_answer_by_hand(noisy):
         starts=Starts(512, 32, 0.75, 1.2345678),
         condition=1234.56,
         at_bound=("E", "A"),
-        warnings=("One doubt.", "Another."),
+        doubts=("One doubt.", "Another."),
         dropped=3,
         seed=7,
     )
@@ -211,7 +211,7 @@ def test_what_is_said_where_nothing_was_noticed(noisy):
         noisy,
         starts=Starts(9, 8, 1.0, None),
         at_bound=(),
-        warnings=(),
+        doubts=(),
         dropped=0,
         space="linear",
         loss="huber",

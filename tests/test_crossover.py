@@ -187,10 +187,19 @@ def test_draws_that_do_not_cross_count_at_the_end_where_they_would():
     fewer = sk.crossover(one, with_draws(two, A=9 * 10 ** np.repeat([0.7, 1.3], [40, 1])))
     # the last of 41 is beyond the percentile 97.5
     assert fewer.high == pytest.approx(1e7, rel=1e-3)
-    # where the estimates do not cross, the middle of the runs takes the place of x
+    # where the estimates do not cross, draws that do not either are beyond
     never = with_draws(power(9 * 10**1.3, 0.2), A=9 * ratios)
     got = sk.crossover(one, never)
-    assert (got.x, got.low, got.high, got.share) == (None, 0.0, np.inf, 36 / 41)
+    assert (got.x, got.high, got.share) == (None, np.inf, 36 / 41)
+    assert got.low == pytest.approx(1e7, rel=1e-3)
+
+
+def test_curves_that_never_cross_have_no_interval_at_zero():
+    one, two = (with_draws(power(a, 0.1), A=np.full(9, a)) for a in (9.0, 18.0))
+    for fits in ((one, two), (two, one)):
+        got = sk.crossover(*fits)
+        assert (got.x, got.low, got.high, got.share) == (None, np.inf, np.inf, 0)
+        assert got.describe().endswith(" is lower throughout; 0% of the draws cross.")
 
 
 def test_of_several_crossings_of_a_draw_the_nearest_to_the_estimate_counts():
@@ -263,7 +272,7 @@ def test_the_interval_covers_as_often_as_it_says():
         (
             {"x": None},
             "They do not cross within reach (N from 1e+04 to 1e+11): curve 2 is lower throughout; "
-            "98% of the draws cross.",
+            "98% of the draws cross, at 9e+05 or beyond (95% interval).",
         ),
     ],
 )

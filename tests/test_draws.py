@@ -49,12 +49,17 @@ def test_each_draw_is_a_minimum(fit240, drawn240):
         weights = row[problem.order][None].astype(float)
         _, value = solver.descend(problem, fit240.u[None], weights)
         assert value[0] <= alone.objective * (1 + 1e-6)
-    assert "0 of 16" in drawn240.draws_note
+    assert "48 resamples solved anew from many starts: none had a lower" in drawn240.draws_note
+
+
+def counted(fit, n, seed=0, by=None, stratify=None):
+    """Return how often each row of the table counts in each resample."""
+    return draws.Resamples(fit, n, seed, by, stratify).counts(np.random.default_rng(seed), n)
 
 
 def test_a_draw_is_the_fit_of_its_resample(noisy_fit):
     # the draw i is what fitting the rows that its counts name gives
-    counts = draws.resample(noisy_fit, 5, np.random.default_rng(7), None, None)
+    counts = counted(noisy_fit, 5, seed=7)
     drawn = noisy_fit.bootstrap(5, seed=7).draws
     for i, row in enumerate(counts):
         resample = noisy_fit.runs.loc[np.repeat(np.arange(24), row.astype(int))]
@@ -65,7 +70,7 @@ def test_a_draw_is_the_fit_of_its_resample(noisy_fit):
 def test_weights_of_the_fit_carry_over(noisy_fit):
     w = np.linspace(1, 3, 24)
     weighted = sk.fit(FLOOR, noisy_fit.runs, weights=w)
-    counts = draws.resample(weighted, 2, np.random.default_rng(0), None, None)
+    counts = counted(weighted, 2)
     keep = counts[1] > 0
     alone = sk.fit(FLOOR, noisy_fit.runs[keep], weights=(w * counts[1])[keep])
     drawn = weighted.bootstrap(2, seed=0).draws
@@ -75,8 +80,10 @@ def test_weights_of_the_fit_carry_over(noisy_fit):
 def test_deterministic_seeded_and_a_new_fit(fit240):
     a, b, c = (fit240.bootstrap(50, seed=seed) for seed in (0, 0, 1))
     assert a.draws.equals(b.draws) and not a.draws.equals(c.draws)
-    assert fit240.draws is None and a.params is fit240.params
-    assert a.draws.attrs["resample"] == {"n": 50, "seed": 0, "by": None, "stratify": None}
+    assert fit240.draws is None and a.params.equals(fit240.params)
+    about = dict(a.draws.attrs["resample"])
+    assert about.pop("rows") == b.draws.attrs["resample"]["rows"]
+    assert about == {"n": 50, "seed": 0, "by": None, "stratify": None}
     assert a.draws_note.startswith("50 bootstrap draws (seed 0). Audit: ")
     assert fit240.bootstrap(2, level=0.8).level == 0.8 and a.level == 0.95
 
@@ -86,7 +93,7 @@ def test_the_default_is_a_thousand(noisy_fit):
 
 
 def test_clusters_come_whole(noisy_fit):
-    counts = draws.resample(noisy_fit, 40, np.random.default_rng(0), "model", None)
+    counts = counted(noisy_fit, 40, by="model")
     by_model = counts.reshape(40, 8, 3)
     assert (by_model == by_model[:, :, :1]).all() and (counts.sum(1) == 24).all()
     assert by_model.max() > 1 and by_model.min() == 0
@@ -96,13 +103,13 @@ def test_clusters_come_whole(noisy_fit):
 
 def test_clusters_widen_the_interval():
     fit = sk.fit("chinchilla", sk.load("gpt3_curves").query("D > 1e10"))
-    plain, by = fit.bootstrap(300), fit.bootstrap(300, by="model")
+    plain, by = fit.bootstrap(300, by=None), fit.bootstrap(300, by="model")
     # eight models vary more than 300 independent points would
     assert by.se["alpha"] > plain.se["alpha"]
 
 
 def test_strata_keep_their_counts(noisy_fit):
-    counts = draws.resample(noisy_fit, 30, np.random.default_rng(0), None, "half")
+    counts = counted(noisy_fit, 30, stratify="half")
     assert (counts[:, ::2].sum(1) == 12).all() and (counts[:, 1::2].sum(1) == 12).all()
     assert counts.max() > 1
     note = noisy_fit.bootstrap(10, stratify="half").draws_note
@@ -136,15 +143,15 @@ def test_where_only_the_own_start_is_defined():
 # the audit ----------------------------------------------------------------------------------------
 
 
-def audited(monkeypatch, fit, lower, n=32):
-    """Bootstrap with an audit that finds far less for the first `lower` of its resamples."""
-    found = fit.u + 0.01
+def audited(monkeypatch, fit, lower, again=0, n=100):
+    """Bootstrap with audits that find far less for the first of their resamples."""
+    found, counts = fit.u + 0.01, iter([lower, again])
 
-    def solve_again(fit, weights, widest):
+    def solve_again(fit, weights):
         values = fit.problem.objective(
             np.tile(fit.u, (len(weights), 1)), weights, fit.problem.delta
         )
-        reached = np.where(np.arange(len(weights)) < lower, values / 1e3, values * 1e3)
+        reached = np.where(np.arange(len(weights)) < next(counts), values / 1e3, values * 1e3)
         return np.tile(found, (len(weights), 1)), reached
 
     monkeypatch.setattr(draws, "solve_again", solve_again)
@@ -152,42 +159,105 @@ def audited(monkeypatch, fit, lower, n=32):
 
 
 def test_a_lower_minimum_is_written_back(monkeypatch, noisy_fit):
-    plain = noisy_fit.bootstrap(32)
+    plain = noisy_fit.bootstrap(100)
     drawn, found = audited(monkeypatch, noisy_fit, lower=3)
-    # of 32 draws every second is audited
-    for i in (0, 2, 4):
+    # 24 of 100 draws, evenly spread
+    lower = np.linspace(0, 99, 24).astype(int)[:3]
+    for i in lower:
         np.testing.assert_allclose(drawn.draws.loc[i], found, rtol=1e-12)
-    others = [i for i in range(32) if i not in (0, 2, 4)]
-    pd.testing.assert_frame_equal(drawn.draws.loc[others], plain.draws.loc[others])
-    assert "Audit: 3 of 16 resamples had a lower minimum elsewhere, by " in drawn.draws_note
+    others = np.setdiff1d(np.arange(100), lower)
+    # started from the new minimum as well they arrive where they were
+    np.testing.assert_allclose(drawn.draws.loc[others], plain.draws.loc[others], rtol=1e-4)
+    said = "24 resamples solved anew from many starts: 3 had a lower minimum (by 1.0e+00 of the "
+    said += "objective at most), so all were started from these too; of 36 others none had a lower"
+    assert said in drawn.draws_note
 
 
 def test_too_many_lower_minima_are_a_warning(monkeypatch, noisy_fit):
-    few, _ = audited(monkeypatch, noisy_fit, lower=4)
+    few, _ = audited(monkeypatch, noisy_fit, lower=9, again=3)
     assert few.warnings == noisy_fit.warnings
-    many, _ = audited(monkeypatch, noisy_fit, lower=5)
+    many, _ = audited(monkeypatch, noisy_fit, lower=9, again=4)
     assert many.warnings[-1] == (
-        "The bootstrap's minima are not all global (5 of 16 audited were not)."
+        "The bootstrap's minima are not all global (4 of 36 audited were not)."
     )
 
 
-def test_an_audit_of_few_draws_looks_at_each(monkeypatch, noisy_fit):
-    few, _ = audited(monkeypatch, noisy_fit, lower=0, n=7)
-    assert "Audit: 0 of 7 resamples had a lower minimum elsewhere." in few.draws_note
-    more, _ = audited(monkeypatch, noisy_fit, lower=0, n=33)
-    assert "Audit: 0 of 16 resamples" in more.draws_note
+@pytest.mark.parametrize(("n", "looked"), [(7, 7), (100, 24), (2000, 31), (5000, 48)])
+def test_how_many_are_audited(monkeypatch, noisy_fit, n, looked):
+    fit, _ = audited(monkeypatch, noisy_fit, lower=0, n=n)
+    assert f"Audit: {looked} resamples solved anew from many starts: none had" in fit.draws_note
+
+
+def test_an_audit_of_all_has_no_others(monkeypatch, noisy_fit):
+    fit, _ = audited(monkeypatch, noisy_fit, lower=2, n=7)
+    assert fit.draws_note.endswith("so all were started from these too.")
 
 
 def test_the_audit_solves_from_many_starts(noisy_fit):
     # on this smooth problem it arrives where the warm start did
-    counts = draws.resample(noisy_fit, 3, np.random.default_rng(0), None, None)
-    weights = counts[:, noisy_fit.problem.order]
-    u, value = draws.solve_again(noisy_fit, weights, None)
+    weights = counted(noisy_fit, 3)[:, noisy_fit.problem.order]
+    u, value = draws.solve_again(noisy_fit, weights)
     warm, best = solver.descend(noisy_fit.problem, np.tile(noisy_fit.u, (3, 1)), weights)
     np.testing.assert_allclose(value, best, rtol=1e-9)
     np.testing.assert_allclose(u, warm, atol=1e-4)
     again = noisy_fit.problem.objective(u, weights, noisy_fit.problem.delta)
     np.testing.assert_allclose(again, value, rtol=1e-12)
+
+
+def test_resamples_start_from_every_minimum():
+    """Few small runs: the fit's best minimum has E = 0, and many resamples want E > 1."""
+    fit = sk.fit("chinchilla", sk.load("chinchilla").query("C < 1e19"))
+    drawn = fit.bootstrap(200, by=None)
+    resamples = draws.Resamples(fit, 200, 0, None, None)
+    ((_, weights),) = resamples.parts()
+    u, value = draws.solve_again(fit, weights)
+    full = np.quantile(fit.problem.to_raw(u)[:, 0], 0.975)
+    # from one start and through zero it was .08 where solving each fully gives more than one; the
+    # quantile of 200 draws rests on the five beyond it, which differ by about a fifth
+    assert full > 1 and drawn.draws["E"].quantile(0.975) > 0.75 * full
+    _, ours = solver.newton(fit.problem, fit.problem.from_raw(drawn.draws), weights)
+    # a tenth, as the warning has it
+    assert np.mean(ours > value * (1 + 1e-6)) < 0.1
+    assert " had a lower minimum (by " in drawn.draws_note
+
+
+def test_draws_do_not_depend_on_the_order_of_rows_nor_on_parts(noisy_fit, monkeypatch):
+    whole = noisy_fit.bootstrap(50).draws
+    shuffled = noisy_fit.runs.sample(frac=1, random_state=2)
+    assert sk.fit(FLOOR, shuffled).bootstrap(50).draws.equals(whole)
+    monkeypatch.setattr(draws, "_AT_ONCE", 24 * 7)
+    parts = noisy_fit.bootstrap(50).draws
+    # the same resamples; each lane is its own minimisation
+    np.testing.assert_allclose(parts, whole, rtol=1e-7)
+
+
+def test_a_draw_beyond_all_numbers_is_left_out_and_counted(noisy_fit, monkeypatch):
+    real = solver.descend
+
+    def descend(problem, u, w, **options):
+        u, value = real(problem, u, w, **options)
+        # ln A of 700: e^700 is beyond 1e290
+        u[3] = [0.0, 700.0, np.log(50.0)]
+        return u, value
+
+    problem = noisy_fit.problem
+    monkeypatch.setattr(problem, "hi", np.array([900.0, 900, 900]))
+    monkeypatch.setattr(solver, "descend", descend)
+    monkeypatch.setattr(draws, "solve_again", lambda f, w: (w[:, :3] + f.u, w[:, 0] + np.inf))
+    fit = noisy_fit.bootstrap(100)
+    assert len(fit.draws) == 99 and 3 not in fit.draws.index
+    assert "Left out: 1 whose parameters pass 1e+290." in fit.draws_note
+    assert np.isfinite(fit.ci()).all(None) and np.isfinite(fit.predict(N=1e10, level=0.9)).all(None)
+
+
+def test_noise_beyond_the_residuals_widens_the_draws(noisy_fit):
+    plain = noisy_fit.bootstrap(200)
+    known = sk.fit(FLOOR, noisy_fit.runs, noise=0.05).bootstrap(200)
+    assert known.floor == pytest.approx(0.05 / noisy_fit.residual_sd)
+    # distances from the estimate, in logarithms, grow by the same factor
+    # (A has a unit that depends on alpha)
+    far, near = (np.log(f.draws / f.params)[["E", "alpha"]] for f in (known, plain))
+    np.testing.assert_allclose(far, known.floor * near, rtol=1e-6, atol=1e-9)
 
 
 def test_resamples_come_from_a_wide_delta(monkeypatch, noisy_fit):
@@ -219,7 +289,7 @@ def fails(monkeypatch, fit, bad, n=100):
 
     monkeypatch.setattr(solver, "descend", descend)
     monkeypatch.setattr(
-        draws, "solve_again", lambda f, w, _: (np.tile(f.u, (len(w), 1)), np.full(len(w), np.inf))
+        draws, "solve_again", lambda f, w: (np.tile(f.u, (len(w), 1)), np.full(len(w), np.inf))
     )
     return fit.bootstrap(n)
 
@@ -244,8 +314,15 @@ def test_draws_at_a_bound_are_named():
 
 def test_bad_input(fit240, drawn240):
     for n in (1, 0, 2.5, True, "9"):
-        with pytest.raises(ValueError, match="at least 2 draws"):
+        with pytest.raises(ValueError, match="bootstrap: n must be a whole number, 2 or more; got"):
             fit240.bootstrap(n)
+    for seed in ("x", -1, 0.5, None):
+        with pytest.raises(ValueError, match="bootstrap: seed must be a whole number, 0 or more"):
+            fit240.bootstrap(5, seed=seed)
+        with pytest.raises(ValueError, match="fit: seed must be a whole number, 0 or more; got"):
+            sk.fit("chinchilla", fit240.runs, seed=seed)
+        with pytest.raises(ValueError, match="isoflop: seed must be a whole number, 0 or more"):
+            sk.isoflop(fit240.runs, [1e19, 1e20, 1e21], seed=seed)
     assert len(fit240.bootstrap(np.int64(2)).draws) == 2
     for level in (0, 1, 95, -0.1, "0.9"):
         with pytest.raises(ValueError, match="between 0 and 1"):

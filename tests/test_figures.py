@@ -100,14 +100,24 @@ def band(collection):
 @pytest.mark.parametrize("level", [0.5, 0.95])
 def test_the_band_is_that_of_the_curve_not_of_a_new_run(drawn, level):
     ax = plot.fit(drawn, x="N", at=[1e10], level=level)
-    (shade,) = [c for c in ax.collections if c.get_label().endswith("confidence")]
-    edges = band(shade)
-    wanted = drawn.predict(N=edges[0][:, 0], D=np.full(len(edges[0]), 1e10), level=level)
-    np.testing.assert_allclose(edges[0][:, 1], wanted["low"], rtol=1e-9)
-    np.testing.assert_allclose(edges[1][:, 1], wanted["high"], rtol=1e-9)
-    # and these are told apart
-    assert not np.allclose(wanted["pred_high"], wanted["high"], rtol=1e-4)
-    assert shade.get_label() == f"{level:.0%} confidence"
+    labels = {f"{level:.0%} confidence": False, "with the law's own error": True}
+    shades = {c.get_label(): c for c in ax.collections if c.get_label() in labels}
+    for label, law in labels.items():
+        low, high = band(shades[label])
+        inputs = {"N": low[:, 0], "D": np.full(len(low), 1e10)}
+        wanted = drawn.predict(**inputs, level=level, law=law)
+        np.testing.assert_allclose(low[:, 1], wanted["low"], rtol=1e-9)
+        np.testing.assert_allclose(high[:, 1], wanted["high"], rtol=1e-9)
+        # and these are told apart
+        assert not np.allclose(wanted["pred_high"], wanted["high"], rtol=1e-4)
+    # the law's is drawn first and lighter, and lies around the other beyond the runs alone
+    dark, light = (shades[label] for label in labels)
+    assert light.get_alpha() < dark.get_alpha()
+    assert ax.collections[:].index(light) < ax.collections[:].index(dark)
+    x, top = band(dark)[1].T
+    wider = band(light)[1][:, 1] > top * (1 + 1e-9)
+    inside = (x >= drawn.runs["N"].min()) & (x <= drawn.runs["N"].max())
+    assert wider[~inside].all()
 
 
 def test_runs_and_curve_above_a_floor(fit):

@@ -155,7 +155,6 @@ def test_never_above_the_planted_objective_and_scaling_moves_only_A(
         assert shift == pytest.approx(fit["alpha"] * np.log(scale), abs=1e-2)
 
 
-@pytest.mark.xfail(strict=True, reason="the solver stops at a kink, 1.2e-6 above the lowest point")
 def test_a_valley_of_kinks_has_one_end():
     true = {"E": 3.34552470977027, "A": 3797.6919049911116, "alpha": 0.35980065295940156}
     true |= {"B": 690.0, "beta": 0.4466778448552609}
@@ -343,7 +342,8 @@ def test_data_range_and_what_was_asked(fit240, runs):
         None,
     )
     weighted = sk.fit("chinchilla", runs, weights=np.full(240, 2.0))
-    np.testing.assert_array_equal(weighted.weights, 2.0)
+    # their ratios count
+    np.testing.assert_array_equal(weighted.weights, 1.0)
     assert weighted.objective == pytest.approx(2 * fit240.objective, rel=1e-9)
     assert fit240.condition > 1 and fit240.at_bound == () and fit240.level == 0.95
 
@@ -418,7 +418,7 @@ def test_repr(fit240):
     )
     few = sk.fit(FLOOR, curve(4))
     assert len(few.warnings) == 1 and repr(few).endswith("; 1 warning)")
-    two = replace(few, warnings=("One.", "Two."))
+    two = replace(few, doubts=("One.", "Two."))
     assert repr(two).endswith("; 2 warnings)") and two.describe().endswith(". One. Two.")
 
 
@@ -470,7 +470,7 @@ def test_objective_where_the_law_is_not_positive():
 class Two:
     """Stand in for a problem of two rows whose objective is reported doubled."""
 
-    n, reported = 2, 2.0
+    n, reported, rounding = 2, 2.0, 2e-20
 
 
 def test_the_lowest_is_chosen_and_the_starts_counted():

@@ -89,3 +89,25 @@ def test_frontier(runs, drawn):
     for nothing in ({}, runs):
         with pytest.raises(ValueError, match="pass what to draw by label"):
             plot.frontier(nothing)
+
+
+def test_no_gap_between_solid_and_dashed(drawn):
+    # no budget lies at an end of the runs, 1e18 to 1e22
+    best = sk.optimal(drawn, C=[1e17, 3e18, 2e20, 4e21, 5e23])
+    ax = plot.frontier({"law": best})
+    (solid,) = [line for line in ax.lines if line.get_linestyle() == "-"]
+    below, above = [line for line in ax.lines if line.get_linestyle() in DASHES][:2]
+    C, N = solid.get_xydata().T
+    np.testing.assert_allclose(C[[0, -1]], best.attrs["C_range"])
+    np.testing.assert_allclose(below.get_xydata()[-1], [C[0], N[0]])
+    np.testing.assert_allclose(above.get_xydata()[0], [C[-1], N[-1]])
+    # on the straight line between two budgets, in logs
+    low, high = best.loc[0], best.loc[1]
+    slope = np.log(high["N"] / low["N"]) / np.log(high["C"] / low["C"])
+    assert N[0] == pytest.approx(low["N"] * (C[0] / low["C"]) ** slope, rel=1e-9)
+
+
+def test_the_band_of_the_loss_says_that_it_holds_the_error_of_the_law(drawn):
+    best = sk.optimal(drawn, C=[1e19, 1e21, 1e23])
+    assert "95% confidence, with the law's own error" in legend(plot.frontier({"law": best}, "L"))
+    assert "95% confidence" in legend(plot.frontier({"law": best}, "N"))

@@ -76,6 +76,11 @@ def test_loss_space_and_delta(runs):
             r"no loss 'hubber'\. Did you mean 'huber'\? There are: huber, squared",
         ),
         ({"loss": None}, "no loss None"),
+        ({"loss": ["huber"]}, r"no loss \['huber'\]\. Did you mean 'huber'\? There"),
+        ({"loss": np.array(["huber", "squared"])}, r"no loss array\(\['huber', "),
+        ({"space": np.array(["log", "log"])}, r"no space array\(\['log', "),
+        ({"space": {}}, r"no space {}"),
+        ({"delta": 10**309}, "delta must be a positive number, got 1000"),
         ({"space": "logs"}, r"no space 'logs'\. Did you mean 'log'\? There are: log, linear"),
         ({"delta": 0}, "delta must be a positive number, got 0"),
         ({"delta": -1e-3}, "delta must be a positive number, got -0.001"),
@@ -101,9 +106,39 @@ def test_weights_are_a_column_or_a_list(runs):
     w = np.arange(1.0, 13)
     column = table(LAW, runs.assign(w=w), weights="w")[2]
     assert column.tolist() == w.tolist()
-    for same in (w, list(w), tuple(w), pd.Series(w), pd.Series(w, index=runs.index[::-1])):
-        # a list of numbers, row by row: its labels are not looked at
+    for same in (w, list(w), tuple(w), pd.Index(w), pd.array(w, dtype="Float64")):
         assert table(LAW, runs, weights=same)[2].tolist() == w.tolist()
+
+
+def test_a_series_of_weights_goes_by_the_labels_of_the_runs(runs):
+    w = pd.Series(np.arange(1.0, 13), index=runs.index)
+    more = pd.concat([w, pd.Series([99.0], index=[5])])
+    for same in (w, w[::-1], more.sample(frac=1, random_state=0)):
+        assert table(LAW, runs, weights=same)[2].tolist() == w.tolist()
+    # and so does a fit: heavy runs are the same in any order
+    law, one = sk.Law("L(N) = A/N**alpha"), runs.assign(L=3 / runs["N"] ** 0.1 + 0.01 * w)
+    forward, backward = (sk.fit(law, one, weights=v) for v in (w, w[::-1]))
+    assert forward.params.tolist() == backward.params.tolist()
+    # labels that repeat are fine where both indices are the same
+    double = runs.set_index(runs.index // 2)
+    same = w.set_axis(double.index)
+    assert table(LAW, double, weights=same)[2].tolist() == w.tolist()
+
+
+def test_a_series_of_weights_that_does_not_fit_the_runs(runs):
+    w = pd.Series(np.arange(1.0, 13), index=runs.index)
+    for index, message in [
+        (range(12), r"have no value for 12 runs \(rows 100, 101, 102, 103, 104, \.\.\.\); give"),
+        ([*range(100, 111), 7], r"no value for 1 run \(row 111\); give them the index of the runs"),
+        ([100] * 12, r"labels repeat, so it is not known .* give weights\.to_numpy\(\)"),
+    ]:
+        with pytest.raises(ValueError, match=f"^who: .*{message}"):
+            table(LAW, runs, weights=w.set_axis(index))
+    with pytest.raises(ValueError, match="labels repeat"):
+        # twelve unlike labels of the runs twice, and a counted series
+        table(LAW, pd.concat([runs.reset_index()] * 2), weights=pd.Series(np.ones(24)))
+    with pytest.raises(ValueError, match=r"1 missing or infinite value \(row 1\)"):
+        table(LAW, runs, weights=w.where(w != 2))
 
 
 def test_messages_about_weights(runs):
@@ -117,6 +152,12 @@ def test_messages_about_weights(runs):
         (np.r_[0.0, one[1:]], r"column 'weights' has 1 value <= 0 \(row 0\)"),
         (np.r_[one[1:], np.nan], r"1 missing or infinite value \(row 11\)"),
         (["a"] * 12, "column 'weights' has 12 values, not numbers"),
+        ([True] * 12, "column 'weights' has 12 values, not numbers"),
+        (one * 1j, "column 'weights' has 12 values, not numbers"),
+        ([[1, 2]] * 11 + [[1]], r"has 12 values, not numbers, such as \[1, 2\]"),
+        ([10**309, *one[1:]], r"1 value, not numbers, such as an integer beyond .* \(row 0\)"),
+        (np.ma.array(one, mask=one.cumsum() == 3), r"1 missing or infinite value \(row 2\)"),
+        (dict(enumerate(one)), r"got dict of shape \(\)"),
     ]:
         with pytest.raises(ValueError, match=message) as caught:
             table(LAW, runs, weights=weights)
@@ -284,6 +325,11 @@ def test_messages_about_a_start():
         ([1, 1, np.inf, 1, 1], "start has no value for alpha"),
         ([1, 1, 1, np.nan, 1], "start has no value for B"),
         ("abc", "start must be a list of numbers, or a mapping of .*; got str "),
+        (["1.8"] * 5, r"start must be a list of numbers.* \('1\.8' is no number\)"),
+        ([True] * 5, r"start must be a list of numbers.* \(True is no number\)"),
+        (np.full(5, 1j), "start must be a list of numbers.* is no number"),
+        ([10**309, 1, 1, 1, 1], "start must be a list of numbers.*an integer beyond"),
+        (np.ma.array(GOOD, mask=[0, 0, 0, 1, 0]), "start has no value for B"),
         ([1, 2, 3, 4, [5]], "start must be a list of numbers.* got list "),
         ([1, 2, 3, 4, None], "start has no value for beta"),
         ([1, 2, 3, 4, object()], "start must be a list of numbers.* got list "),

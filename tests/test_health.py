@@ -48,7 +48,15 @@ def sound(n=10, noise=0.01):
 
 def test_a_sound_optimum_has_no_warnings():
     found = look(sound(), 1.0)
-    assert sorted(found) == ["at_bound", "condition", "params", "residual_sd", "warnings"]
+    assert sorted(found) == [
+        "at_bound",
+        "condition",
+        "floor",
+        "params",
+        "residual_sd",
+        "warnings",
+    ]
+    assert found["floor"] == 1.0
     assert found["warnings"] == () and found["at_bound"] == ()
     assert found["condition"] == pytest.approx(1)
     assert found["params"].to_dict() == {"a": 1.0} and found["params"].name == "estimate"
@@ -59,10 +67,18 @@ def test_residual_sd_counts_parameters_weights_and_units():
     x = np.array([1.0, 2, 3, 4, 5])
     r = np.array([0.3, -0.1, 0.2, 0.1, -0.4])
     law, w = sk.Law("y(x) = a*x + b", real="all"), [1.0, 2, 3, 1, 2]
-    problem = make(law, x, y=1000 * (2 * x + 1 + r), w=w)
-    found = look(problem, 2000.0, 1000.0)["residual_sd"]
-    assert isinstance(found, float)
-    assert found == pytest.approx(1000 * np.sqrt(w @ r**2 / (5 - 2)))
+    y = 1000 * (2 * x + 1 + r)
+    found = look(make(law, x, y=y, w=w), 2000.0, 1000.0)
+    assert isinstance(found["residual_sd"], float)
+    # of a run of mean weight
+    wanted = 1000 * np.sqrt(w @ r**2 / np.mean(w) / (5 - 2))
+    assert found["residual_sd"] == pytest.approx(wanted)
+    # in whatever unit the weights are
+    for factor in (1e-18, 1e18):
+        again = look(make(law, x, y=y, w=factor * np.array(w)), 2000.0, 1000.0)
+        assert again["residual_sd"] == pytest.approx(wanted)
+        assert again["warnings"] == found["warnings"]
+        assert again["condition"] == pytest.approx(found["condition"])
 
 
 # the starts ---------------------------------------------------------------------------------------
@@ -206,7 +222,10 @@ def test_a_term_that_went_to_zero():
     x = np.arange(1.0, 9)
     found = look(make(LINE, x, y=x), 1.0, 1e-9)
     assert found["params"].to_dict() == {"a": 1.0, "b": 0.0} and found["at_bound"] == ("b",)
-    assert found["warnings"] == ("b went to zero: these runs fit best without it.",)
+    assert found["warnings"] == (
+        "b went to zero: these runs fit best without it. Drop it, or allow the other sign with "
+        "sk.Law(..., real=['b']).",
+    )
     # of the other alone: one column has condition 1
     assert found["condition"] == pytest.approx(1)
     # whatever the box says of it
@@ -271,14 +290,14 @@ def test_a_limit_that_nobody_has_set_is_refused():
         health.examine(both, np.array([1.0, -1e15]), 1.0, AGREE)
 
 
-def test_limits_are_told_after_zeros_and_others_may_be_free():
+def test_limits_and_zeros_are_told_and_others_may_be_free():
     law = sk.Law("y(x) = p + q*x**k + c*x", bounds={"k": (2, 3)})
     x = np.linspace(1, 2, 9)
     problem = make(law, x, y=1 + x**2)
     found = look(problem, 1.0, 1.0, 2.0, 1e-12)
-    assert found["at_bound"] == ("c", "k")
-    assert found["warnings"][0].startswith("c went to zero")
-    assert found["warnings"][1] == "k = 2 is at its lower bound."
+    assert found["at_bound"] == ("k", "c")
+    assert found["warnings"][0] == "k = 2 is at its lower bound."
+    assert found["warnings"][1].startswith("c went to zero")
     columns = np.column_stack([np.ones(9), x**2])
     columns /= np.linalg.norm(columns, axis=0)
     assert found["condition"] == pytest.approx(np.linalg.cond(columns))
@@ -391,3 +410,44 @@ def test_a_singular_value_of_minus_zero_is_zero(monkeypatch):
 
     monkeypatch.setattr(np.linalg, "svd", svd)
     assert health.whiten(np.eye(3))[0] == np.inf
+
+
+# the other sign -----------------------------------------------------------------------------------
+
+
+def test_parameters_that_want_the_other_sign_say_so():
+    runs = sk.load("routed").rename(columns={"E": "X"}).query("router == 'S-Base'")
+    formula = "L(N, X) = exp(d + a*log(N) + b*log(X) + c*log(N)*log(X))"
+    # a and b are negative: with all of them positive nothing but a constant is left, at 11 %
+    fit = sk.fit(formula, runs)
+    assert fit.at_bound == ("a", "b", "c") and fit.residual_sd > 0.1
+    for name, sentence in zip("abc", fit.warnings, strict=False):
+        assert sentence.startswith(f"{name} = ")
+        assert "does nothing here: these runs fit best without it. Drop it, or allow" in sentence
+        assert sentence.endswith(f"sk.Law(..., real=['{name}']).")
+    free = sk.fit(sk.Law(formula, real="all"), runs)
+    assert not free.at_bound and free.residual_sd < 0.02 and free["a"] < 0 < free["c"]
+
+
+def test_a_power_that_wants_the_other_sign_says_so():
+    runs = sk.load("routed").rename(columns={"E": "X"}).query("router == 'S-Base'")
+    with pytest.raises(sk.FitError, match=r"a = 0\.0001 is at its lower .* sign .*real=\['a'\]"):
+        sk.fit("L(N, X) = G*N**(a + c*log(X))*X**b", runs)
+
+
+# noise as given -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("noise", "floor", "said"),
+    [
+        # the residuals of .01 over nine degrees of freedom are .0105
+        (0.0105, 1.0, None),
+        (0.005, 1.0, "Residuals are 2.1 times the noise given: the law misses by more than noise."),
+        (0.1, 9.487, "Residuals are 0.11 times the noise given: these runs show less."),
+    ],
+)
+def test_noise_is_held_against_the_residuals(noise, floor, said):
+    found = health.examine(sound(), at(sound(), 1.0), 1.0, AGREE, np.full(10, noise))
+    assert found["floor"] == pytest.approx(floor, rel=1e-3)
+    assert found["warnings"] == ((said,) if said else ())

@@ -1,5 +1,7 @@
 """Held-out scores and comparisons, against hand calculation, plain loops and planted truths."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,6 +143,15 @@ def test_coverage_is_the_share_inside_the_prediction_interval():
     # whole values of a column: one value alone has nothing to resample
     with pytest.raises(ValueError, match="by='model' has one value only"):
         sk.holdout(FLOOR, runs.assign(model="m"), by="N", cutoffs=[3e7], draws=9, cluster="model")
+
+
+def test_far_runs_held_out_are_no_cause_for_a_warning():
+    runs = rough(n=30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        far = sk.holdout(FLOOR, runs, by="N", cutoffs=[3e7], draws=20)["reach"][0]
+    # past ten times `predict` itself warns
+    assert far > 10
 
 
 def test_coverage_is_near_its_level_when_the_law_is_true():

@@ -1,12 +1,14 @@
 """A law compiled: value, derivatives, which parameters are linear."""
 
 import pickle
+import time
 
 import mpmath
 import numpy as np
 import pytest
 import sympy
 from conftest import CHINCHILLA
+from sympy.core.cache import clear_cache
 
 from scalekit.formulas.law import Law
 
@@ -29,7 +31,8 @@ def plain(law):
 def exact(law, x, p, *orders):
     """Differentiate the law numerically at 30 digits; `orders` says how often in each parameter."""
     with mpmath.workdps(30):
-        f = sympy.lambdify(list(law.symbols.values()), law.expr, "mpmath")
+        modules = [{"Larger": max, "Smaller": min, "Tanh": mpmath.tanh}, "mpmath"]
+        f = sympy.lambdify(list(law.symbols.values()), law.expr, modules)
         return float(mpmath.diff(lambda *q: f(*x, *q), tuple(p), orders or (0,) * len(p)))
 
 
@@ -53,6 +56,46 @@ def test_value_and_derivatives(formula, real, log):
         np.testing.assert_allclose(g[i, :, n], [exact(*point, *e) for e in once], **close)
     bends = [exact(*point, *(once[i] + once[j])) for i, j in kernel.second]
     np.testing.assert_allclose(h[1, :, 2], bends, **close)
+
+
+def test_max_of_five_power_laws_compiles_at_once():
+    # sympy's own derivatives of Max took 40 s here; half a second leaves room for a slow machine
+    law = Law("L(N) = Max(A/N**a, B/N**b, C/N**c, D/N**d, F/N**f)")
+    clear_cache()
+    start = time.process_time()
+    kernel = law.kernel((True,))
+    # A = a^1.9: each of the terms is the largest somewhere
+    a = np.array([0.6, 0.4, 0.3, 0.2, 0.1])
+    x, p = [np.log(np.logspace(1, 6, 50))], np.ravel([a**1.9, a], order="F")[None]
+    f, g, _ = kernel.derivatives(x, p)
+    assert law.units and time.process_time() - start < 10
+    # (5, n): the terms, of which each point takes the largest
+    terms = p[0, ::2, None] * np.exp(-p[0, 1::2, None] * x[0])
+    taken = terms.argmax(0)
+    assert len(set(taken)) == 5
+    np.testing.assert_allclose(f[0], terms.max(0), rtol=1e-13)
+    np.testing.assert_allclose(
+        g[0, ::2], terms / p[0, ::2, None] * (taken == np.c_[:5]), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize(("formula", "real"), FORMULAS[-1:])
+def test_softened_is_the_law_away_from_its_kinks(formula, real):
+    kernel = plain(Law(formula, real=real))
+    rng = np.random.default_rng(0)
+    p, x = rng.uniform(0.5, 1.5, (4, 3)), list(rng.uniform(0.5, 2.0, (2, 6)))
+    # second derivatives are off by about h^2/d^3, for a distance d from the kink
+    a, b, c = p.T[:, :, None]
+    far = np.minimum(abs(a * x[0] - b * x[1]), abs(c * x[0] - b)) > 0.1
+    assert far.sum() > 12
+    soft = kernel.softened.derivatives([*x, np.full(6, 1e-7)], p)
+    for found, wanted in zip(soft, kernel.derivatives(x, p), strict=True):
+        gap = np.abs(found - wanted) if found.ndim == 2 else np.abs(found - wanted).max(1)
+        assert gap[far].max() < 1e-9
+    assert Law(CHINCHILLA).kernel((True, True)).softened is None
+    rounded = Law("y(x) = Max(a*x, b)").kernel((False,)).softened
+    # where both branches are 1: (1 + 1 + sqrt(h^2 (1 + 1)))/2
+    assert rounded.value(1.0, 0.5, 1.0, 1.0) == pytest.approx(1 + 0.5 / np.sqrt(2))
 
 
 @pytest.mark.parametrize("log", [True, False])

@@ -1,11 +1,14 @@
 """One law fitted to many groups of runs."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import FLOOR, curve
 
 import scalekit as sk
+from scalekit.formulas import law
 
 OVERTRAINING = "L_c4(C, M) = E + (a*M**eta + b/M**eta)/C**eta"
 
@@ -80,7 +83,57 @@ def test_many_groups_go_to_all_cores(monkeypatch, groups, jobs):
     assert len(sk.fit_many(FLOOR, runs, by="g")) == groups and asked == [jobs]
 
 
+def test_a_process_compiles_a_law_once(monkeypatch):
+    import joblib
+
+    made = []
+
+    class Parallel:
+        def __init__(self, n_jobs):
+            pass
+
+        def __call__(self, tasks):
+            # as another process would get each of them
+            for function, args, _ in map(pickle.loads, map(pickle.dumps, tasks)):
+                yield function(*args)
+
+    class Kernel(law.Kernel):
+        def __init__(self, *args):
+            made.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(joblib, "Parallel", Parallel)
+    monkeypatch.setattr(law, "Kernel", Kernel)
+    runs = pd.concat([curve().assign(g=g) for g in range(12)])
+    # a formula that no other test has left compiled
+    table = sk.fit_many("L(N) = floor + A/N**slope", runs, by="g")
+    np.testing.assert_allclose(table["slope"], 0.3, rtol=1e-4)
+    assert table["g"].tolist() == list(range(12)) and len(made) == 1
+
+
+@pytest.mark.parametrize(("groups", "sizes"), [(9, [2, 2, 2, 2, 1]), (300, [16] * 18 + [12])])
+def test_groups_travel_together(monkeypatch, groups, sizes):
+    import joblib
+
+    class Parallel:
+        def __init__(self, n_jobs):
+            pass
+
+        def __call__(self, tasks):
+            batches = [args[1] for _, args, _ in tasks]
+            assert [len(batch) for batch in batches] == sizes
+            return [[{"n_obs": len(part)} for part in batch] for batch in batches]
+
+    monkeypatch.setattr(joblib, "Parallel", Parallel)
+    # on two processes
+    monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: 2)
+    runs = pd.concat([curve(6 + g % 2).assign(g=g) for g in range(groups)])
+    assert sk.fit_many(FLOOR, runs, by="g")["n_obs"].tolist() == [6 + g % 2 for g in range(groups)]
+
+
 def test_bad_input(runs):
+    with pytest.raises(ValueError, match="names a column twice; once"):
+        sk.fit_many(OVERTRAINING, runs, by=["train_set", "train_set"])
     with pytest.raises(ValueError, match="fit_many: no column 'trainset'"):
         sk.fit_many(OVERTRAINING, runs, by="trainset")
     for by in ([], None):
@@ -104,9 +157,9 @@ def test_on_a_cluster():
     from joblib import parallel_config
 
     runs = sk.load("gpt3_curves")
-    law = "L(D) = E + A/D**alpha"
-    here = sk.fit_many(law, runs, by="model", loss="squared")
+    curves = "L(D) = E + A/D**alpha"
+    here = sk.fit_many(curves, runs, by="model", loss="squared")
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
     with cluster, Client(cluster), parallel_config("dask"):
-        there = sk.fit_many(law, runs, by="model", loss="squared")
-    pd.testing.assert_frame_equal(here, there)
+        there = sk.fit_many(curves, runs, by="model", loss="squared")
+    pd.testing.assert_frame_equal(here, there, check_exact=True)

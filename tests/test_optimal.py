@@ -131,7 +131,7 @@ def test_names_and_their_order_do_not_matter_and_six_is_a_parameter():
 
 def test_a_fit_brings_its_constants_and_its_range(fit):
     best = sk.optimal(fit, C=[1e21])
-    assert list(best) == ["C", "N", "D", "D_per_N", "L"]
+    assert list(best) == ["C", "N", "D", "D_per_N", "L", "reach"]
     # noise-free runs give the law back to the solver's tolerance
     assert best["N"][0] == pytest.approx(closed_form(1e21, *(ROUNDED[k] for k in ABC))[0], rel=1e-3)
     assert best.attrs == {"level": 0.95, "C_range": (6e16, pytest.approx(6e22))}
@@ -154,9 +154,26 @@ def test_intervals_are_percentiles_of_the_draws(fit):
     # the estimate is that of the fit, not of a draw
     np.testing.assert_allclose(best["N"], sk.optimal(fit, C=C)["N"])
     L = sk.Law(CHINCHILLA)(N=N, D=D, **{k: drawn.draws[[k]].to_numpy() for k in fit.params.index})
-    ends = np.quantile(L, q, axis=0)
-    # values agree to rounding
-    np.testing.assert_allclose(best[["L_low", "L_high"]].T, ends, rtol=1e-12)
+    low, high = np.quantile(L, q, axis=0)
+    # inside the runs values agree to rounding; beyond them the law's own error adds to both sides
+    np.testing.assert_allclose(best[["L_low", "L_high"]].loc[0], [low[0], high[0]], rtol=1e-12)
+    assert best["L_low"][1] < low[1] and best["L_high"][1] > high[1]
+
+
+def test_the_loss_of_an_optimum_has_the_interval_of_its_prediction(fit):
+    drawn = with_draws(fit, 40)
+    best = sk.optimal(drawn, C=[1e20, 2e23], level=0.9)
+    told = drawn.predict(best[["N", "D"]], level=0.9)
+    # the draws are all the estimate, so that all doubt is the law's own
+    np.testing.assert_allclose(best[["L", "L_low", "L_high"]], told[["value", "low", "high"]])
+    np.testing.assert_allclose(best["reach"], [1, 2e23 / fit.runs["C"].max()], rtol=1e-6)
+    assert (best["N_low"] == best["N_high"]).all()
+    assert best["L_low"][1] < best["L"][1] < best["L_high"][1]
+
+
+def test_past_ten_times_beyond_the_runs_a_warning_says_so(fit):
+    with pytest.warns(UserWarning, match="optimal: 1 of 2 points lie more than ten times beyond"):
+        sk.optimal(fit, C=[1e20, 3e25])
 
 
 def test_draws_without_an_optimum_may_be_as_many_as_the_tails(fit):

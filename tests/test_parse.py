@@ -11,6 +11,7 @@ from conftest import CHINCHILLA
 from scalekit.formulas.law import Law
 from scalekit.formulas.parse import (
     FUNCTIONS,
+    Larger,
     compiled,
     expression,
     latex_name,
@@ -126,12 +127,16 @@ def test_limits():
     assert message == "Law: the formula has 2001 characters; at most 2000 are read."
     assert read("1e300") == 1e300 and read("-1e300") == -1e300
     several = read(f"Max({', '.join(f'x**{i}' for i in range(2, 22))})")
-    assert len(several.args) == 20
+    # pairs of pairs
+    assert several.count(Larger) == 19
 
 
 def test_deep_nesting_is_refused():
     # a level of Python's stack for each sum, which ends at 1000
-    assert refusal(read, "x" + "+x" * 990) == "Law: the formula is nested too deeply."
+    wanted = "Law: the formula is nested too deeply; at most 20 levels."
+    assert refusal(read, "x" + "+x" * 990) == wanted
+    assert refusal(read, "tanh(1 + " * 10 + "x" + ")" * 10) == wanted
+    assert read("tanh(1 + " * 9 + "x" + ")" * 9)
     assert refusal(read, "(" * 900 + "x" + ")" * 900).startswith("Law: cannot read '((((")
 
 

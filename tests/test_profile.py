@@ -82,7 +82,8 @@ def test_limit_of_huber_with_weights_in_linear_space():
     r = np.abs(fit.residuals())
     inside = np.average(r <= 0.01, weights=w)
     square = np.average(np.minimum(r, 0.01) ** 2, weights=w)
-    limit = fit.objective + stats.chi2.ppf(0.9, 1) / 2 * square / inside
+    # the objective is in the unit of the weights, and so is its increase
+    limit = fit.objective + w.mean() * stats.chi2.ppf(0.9, 1) / 2 * square / inside
     found = fit.profile("E", values=[2.0], level=0.9)
     assert found.attrs["limit"] == pytest.approx(limit, rel=1e-9)
 

@@ -101,8 +101,12 @@ def test_files_that_cannot_be_read(tmp_path):
         ),  # never shifted by one
         (
             "N;D;L\n1e8;2e9;2,345\n",
-            r"L: 1 no number, such as '2,345' \(row 0\)",
-        ),  # a decimal comma, no thousands
+            r"L: 1 no number, such as '2,345': for a decimal comma write a point \(row 0\)",
+        ),
+        (
+            "N;D;L\n0,125;2e9;2.3\n",
+            r"N: 1 no number, such as '0,125': for a decimal comma write a point \(row 0\)",
+        ),  # no thousands begin with a nought
     ]:
         (tmp_path / "a.csv").write_text(text)
         with pytest.raises(ValueError, match=message):
@@ -113,6 +117,37 @@ def test_files_that_cannot_be_read(tmp_path):
     for source in (None, 5, {"N": [1]}):
         with pytest.raises(ValueError, match="give a path or a DataFrame"):
             sk.read(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"N": 1e8, "N": 2e8, "L": 3}]', r"the key \['N'\] is twice in one object; keep one"),
+        ('[{"N": 1e8, "L": 3, "o": {"a": 1, "a": 2}}]', r"the key \['a'\] is twice"),
+        (
+            '[{"N": 1e8, "L": {"val": 3}}]',
+            r"\['L'\] hold lists or objects; .*pandas\.json_normalize",
+        ),
+        ('[{"N": 1e8, "L": 3, "tags": []}]', r"\['tags'\] hold lists or objects"),
+        ('{"runs": [{"N": 1e8, "L": 3}]}', r"\['runs'\] hold lists or objects; a list of flat rec"),
+        ("[" * 100_000, "cannot read a.json: .*recursion"),
+    ],
+)
+def test_json_that_is_no_list_of_flat_records(tmp_path, text, message):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"read: cannot read a\.json: .*{message}|{message}"):
+        sk.read(tmp_path / "a.json")
+    if text.startswith("[{"):
+        (tmp_path / "a.jsonl").write_text(text[1:-1])
+        with pytest.raises(ValueError, match=rf"read: cannot read a\.jsonl: .*{message}"):
+            sk.read(tmp_path / "a.jsonl")
+
+
+def test_a_label_of_digits_keeps_its_noughts(tmp_path):
+    (tmp_path / "a.csv").write_text("N,L,tag,share\n1e8,3,007,0.5\n2e8,2.9,012,0\n")
+    got = sk.read(tmp_path / "a.csv", doubts="keep")
+    assert got["tag"].tolist() == ["007", "012"]
+    assert got["share"].tolist() == [0.5, 0]
 
 
 # ---- units ----
@@ -156,6 +191,34 @@ def test_cells_that_are_no_number(runs, cell):
         sk.read(runs)
 
 
+def test_a_comma_that_may_be_decimal_is_doubted(runs):
+    def doubted(*cells):
+        lines = report(runs.assign(N=list(cells)))
+        return [line for line in lines if "to stand between thousands" in line]
+
+    N = ["1,234", "9,999", "1,000", "5,000"]
+    (line,) = doubted(*N)
+    assert line.startswith(
+        "doubted: N: a comma, as in '1,234', is taken to stand between thousands"
+    )
+    assert line.endswith("if it is decimal, write a point (rows 0, 1, 2, 3)")
+    np.testing.assert_array_equal(
+        sk.read(runs.assign(N=N), doubts="keep")["N"], [1234, 9999, 1000, 5000]
+    )
+    assert len(doubted(1e8, 1e8, "123,456", 1e9)) == 1
+    assert len(doubted(1e8, 1e8, "1,234M", 1e9)) == 1
+    # another cell of the column tells what the comma means
+    assert doubted("1,234,567", "123,456", 1e9, 1e9) == []
+    assert doubted("1,234.5", "123,456", 1e9, 1e9) == []
+    assert doubted("1_234", 1e8, 1e9, 1e9) == []
+
+
+def test_an_exponent_and_a_suffix_in_one_cell_are_doubted(runs):
+    lines = report(runs.assign(D=["1.4e9B", 8e9, "2e9 tokens", "20B"]))
+    assert "doubted: D: an exponent and a suffix, as in '1.4e9B' (row 0)" in lines
+    assert sum("an exponent and a suffix" in line for line in lines) == 1
+
+
 def test_units_of_loss_and_compute(runs):
     nats = runs["L"].to_numpy()
     for unit, column in [
@@ -197,7 +260,12 @@ def test_units_of_loss_and_compute(runs):
         ),
         ({"N": "D"}, "one column stands for two quantities"),
         ({"model": "tag"}, "model: no column 'tag'"),
-        ({"doubts": "no"}, "doubts = 'no' is unknown"),
+        ({"doubts": "no"}, "no way with doubts 'no'. There are: warn, keep"),
+        ({"doubts": np.array(["warn", "keep"])}, "no way with doubts array"),
+        ({"N": ["N"]}, r"N: no column \"\['N'\]\""),
+        ({"N": np.array(["N", "D"])}, r"N: no column \"array\(\['N', 'D'\]"),
+        ({"units": {"N": ["M"]}}, r"N: no unit \['M'\]"),
+        ({"units": {"L": ("bits/byte", 10**309)}}, r"L: no unit \('bits/byte', 1000"),
     ],
 )
 def test_wrong_arguments(runs, options, message):
@@ -361,12 +429,15 @@ def test_the_name_of_bits_per_byte_says_the_rate(runs):
         ("D", 1e5, 99999, "D: below 100000;"),
         ("C", 1e11, 0.99e11, "C: below 1e+11;"),
         ("L", 12, 12.01, "L: above 12"),
+        ("N", 1e13, 1.01e13, "N: above 1e+13 parameters"),
+        ("D", 1e15, 1.01e15, "D: above 1e+15 tokens"),
+        ("C", 1e28, 1.01e28, "C: above 1e+28 FLOP"),
         ("L", 0.7, 0.69, "L: below 0.7"),
     ],
 )
 def test_a_value_at_the_limit_is_not_doubted(column, fine, odd, piece):
     table = pd.DataFrame({"C": [1e20, 1e21], "L": [3.0, 2.5]})
-    table[column] = [fine, table[column][1]] if column in table else [fine, 2 * fine]
+    table[column] = [fine, table[column][1]] if column in table else [fine, fine]
     assert not any(piece in line for line in report(table))
     table.loc[0, column] = odd
     assert any(f"doubted: {piece}" in line and "(row 0)" in line for line in report(table))
@@ -379,6 +450,26 @@ def test_a_value_at_the_limit_is_not_doubted(column, fine, odd, piece):
 def test_compute_far_from_6nd_is_doubted(runs, factor, doubted):
     table = runs.assign(C=6 * runs["N"] * runs["D"] * factor)
     assert any("C: further from 6ND" in line for line in report(table)) == doubted
+
+
+@pytest.mark.parametrize(
+    ("per", "doubted"), [(3e-5, True), (1.1e-4, False), (0.9e6, False), (1.1e6, True), (2e8, True)]
+)
+def test_a_share_of_tokens_that_no_run_has_is_doubted(runs, per, doubted):
+    table = runs.assign(D=[per * 1e8, *runs["D"][1:]])
+    piece = "D/N: below 0.0001 or above 1e+06 tokens a parameter; are both units right? (row 0)"
+    assert (f"doubted: {piece}" in report(table)) == doubted
+
+
+@pytest.mark.parametrize("name", sk.datasets()["name"])
+def test_no_table_of_the_kit_is_beyond_what_was_ever_trained(name):
+    runs = sk.load(name)
+    have = runs.columns.intersection(["N", "D", "C"])
+    if len(have) and "L" in runs:
+        rows = runs.dropna(subset=[*have, "L"])
+        rows = rows[(rows[[*have, "L"]] > 0).all(axis=1)]
+        lines = report(rows) if len(rows) else ()
+        assert not any(" above 1e+" in line for line in lines)
 
 
 def test_a_constant_ratio_needs_three_runs_to_be_seen():
@@ -434,6 +525,11 @@ def test_the_card_of_a_frame_goes_with_it(runs):
     assert sk.read(runs).attrs["card"] == {"name": "a DataFrame", "rows": 4}
     raw = sk.load("chinchilla")
     assert sk.read(raw, doubts="keep").attrs["card"] == raw.attrs["card"]
+    for card in ("text", {}, 5):
+        runs.attrs["card"] = card
+        assert sk.read(runs).attrs["card"] == {"name": "a DataFrame", "rows": 4}
+    with pytest.raises(ValueError, match="read: column 'run' holds what is no label"):
+        sk.read(runs.assign(run=[[1]] * 4), model="run")
 
 
 def test_a_column_that_loses_its_name_is_told_where_it_happens(runs):

@@ -6,7 +6,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from scalekit.words import FitError, check_known, is_number, nearest, tails, unknown
+from scalekit.words import (
+    FitError,
+    check_known,
+    is_number,
+    nearest,
+    tails,
+    unknown,
+    whole_number,
+)
 
 
 def test_a_fit_error_is_no_value_error():
@@ -52,12 +60,34 @@ def test_the_first_of_the_unknown_names_is_refused():
     assert str(refused.value) == unknown("fit", "column", "N_", ["a", "N"])
 
 
+@pytest.mark.parametrize("name", [["a"], np.array(["a", "b"]), {"a": 1}, ("a", [1])])
+def test_what_is_no_name_is_refused_like_an_unknown_one(name):
+    for known in (("a", "b"), {"a": 1}, ["a"]):
+        with pytest.raises(ValueError, match=r"^fit: no loss .* There are: a"):
+            check_known("fit", "loss", [name], known)
+
+
+@pytest.mark.parametrize("value", [0, 3, np.int64(3), 10**300])
+def test_whole_numbers(value):
+    assert whole_number("fit", "seed", value) is None
+
+
+@pytest.mark.parametrize("value", ["x", 1.5, 2.0, -1, True, np.nan, None, [1], "x" * 40])
+def test_what_is_no_whole_number(value):
+    with pytest.raises(ValueError) as refused:
+        whole_number("fit", "seed", value)
+    wanted = "fit: seed must be a whole number, 0 or more"
+    assert str(refused.value) == f"{wanted}; got {value!r}."
+    with pytest.raises(ValueError, match=r"fit: n must be a whole number, 2 or more; got 1\."):
+        whole_number("fit", "n", 1, least=2)
+
+
 @pytest.mark.parametrize("value", [0, -3, 2.5, np.float64(1), np.int64(4), np.nan, Fraction(1, 2)])
 def test_numbers(value):
     assert is_number(value) is True
 
 
-@pytest.mark.parametrize("value", [True, False, np.True_, "3", None, 1j, [1], Decimal(1)])
+@pytest.mark.parametrize("value", [True, False, np.True_, "3", None, 1j, [1], Decimal(1), 10**309])
 def test_what_is_no_number(value):
     assert is_number(value) is False
 

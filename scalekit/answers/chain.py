@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from scalekit.answers.crossover import need_fits
-from scalekit.fits.bands import draws_of, noisy
+from scalekit.fits import reach, scatter
+from scalekit.fits.bands import draws_of, widened
 from scalekit.fits.fit import Fit
 from scalekit.tables import check
 from scalekit.words import tails
@@ -28,13 +29,19 @@ class Chain:
         frame: pd.DataFrame | None = None,
         *,
         level: float | None = None,
+        law: bool = True,
         **inputs: float | np.ndarray,
     ) -> np.ndarray | pd.DataFrame:
         """Predict the output from inputs by name or as columns of `frame`, whose link is not used.
 
         With `level`, for which both steps need draws, the answer is a table: value; low, high
         (confidence: where the chained curve is); pred_low, pred_high (prediction: where one new run
-        would fall, with the noise of both steps).
+        would fall, with the noise of both steps); law (standard deviation of the laws' own errors,
+        as residuals of step 2 are counted); reach (the larger of both steps', see `Fit.predict`).
+
+        Beyond the runs, unless `law` is False, the intervals hold the errors of both laws: that of
+        step 1 at the inputs, carried through the slope of step 2, and that of step 2 at the
+        predicted link. They are taken as independent, and the slope as constant.
         """
         x, link = self._first(frame, inputs, "chain.predict")
         if self.link in self.step2.law.positive_inputs and (link <= 0).any():
@@ -45,11 +52,17 @@ class Chain:
         value = _evaluate(self.step2, x | {self.link: link}, self.step2.params)
         if level is None:
             return value
-        bands = self._bands(x, tails(level, "chain.predict"), *self._draws())
+        x, link, value = {name: np.ravel(v) for name, v in x.items()}, link.ravel(), value.ravel()
+        ends = self._bands(x, tails(level, "chain.predict"), *self._draws())
+        error, far = self._law_error(x, link, value)
+        if law:
+            # curve and new run, low and high, points
+            ends = widened(self.step2.space, value, ends.reshape(2, 2, -1), error, level)
         out = pd.DataFrame(
-            np.vstack([value.ravel(), bands]).T,
-            columns=["value", "low", "high", "pred_low", "pred_high"],
+            np.vstack([value, ends.reshape(4, -1), error, far]).T,
+            columns=["value", "low", "high", "pred_low", "pred_high", "law", "reach"],
         )
+        reach.warn_far("chain.predict", far)
         return out if frame is None else out.set_axis(frame.index)
 
     def outside(
@@ -84,15 +97,24 @@ class Chain:
 
     def _bands(self, x, quantiles, one, two):
         """Quantiles of the chained curve and of a new run, (4, points), from both steps' draws."""
-        x = {name: np.ravel(values) for name, values in x.items()}
         rng1 = np.random.default_rng((self.step1.seed, 1))
         rng2 = np.random.default_rng((self.step2.seed, 2))
         # (draws, points); the noise of a new run enters in both steps
         link = _evaluate(self.step1, x, one)
         curves = _evaluate(self.step2, x | {self.link: link}, two)
-        new_link = {self.link: noisy(self.step1, link, rng1)}
-        new = noisy(self.step2, _evaluate(self.step2, x | new_link, two), rng2)
+        new_x = x | {self.link: scatter.noisy(self.step1, x, link, rng1)}
+        new = scatter.noisy(self.step2, new_x, _evaluate(self.step2, new_x, two), rng2)
         return np.vstack([np.quantile(c, quantiles, axis=0) for c in (curves, new)])
+
+    def _law_error(self, x, link, value):
+        """Return the standard deviation of both laws' errors and the larger reach, (points,)."""
+        error, far = reach.law_error(self.step1, x)
+        # in the unit of the link, and the slope of step 2 there
+        error, step = error * (link if self.step1.space == "log" else 1.0), 1e-6 * link
+        near = _evaluate(self.step2, x | {self.link: link + step}, self.step2.params)
+        carried = error * reach.apart(self.step2.space, value, near) / step
+        own, further = reach.law_error(self.step2, x | {self.link: link})
+        return np.hypot(carried, own), np.maximum(far, further)
 
     def _draws(self):
         """Return the drawn parameters of both steps, (draws, 1) each, to be taken together."""

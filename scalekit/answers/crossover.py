@@ -37,9 +37,11 @@ class Crossover:
         drawn = self.share >= 0
         if self.x is None:
             first, last = self.searched
+            near = f"; {share}, at {self.low:.3g} or beyond (95% interval)"
+            doubt = (near if np.isfinite(self.low) else f"; {share}") * drawn
             return (
                 f"They do not cross within reach ({self.along} from {first:.3g} to {last:.3g}): "
-                f"curve {self.ahead} is lower throughout{f'; {share}' * drawn}."
+                f"curve {self.ahead} is lower throughout{doubt}."
             )
         text = f"They cross at {self.along} = {self.x:.3g}; beyond it curve {self.ahead} is lower."
         if drawn:
@@ -69,7 +71,9 @@ def crossover(
     Notes
     -----
     How this misleads: curves of nearly equal slope cross anywhere; look at the interval, not at x.
-    An infinite end says only that draws do not cross within reach, not that they never do.
+    An infinite end says only that draws do not cross within reach, not that they never do. A draw
+    that does not counts as beyond reach, or as below it where it is throughout as the estimates
+    are after their crossing; if these do not cross, always as beyond.
 
     Examples
     --------
@@ -120,7 +124,7 @@ def crossover(
     if fit1.draws is not None and fit2.draws is not None:
         n = min(len(fit1.draws), len(fit2.draws))
         gaps = gap(grid, fit1.draws.iloc[:n], fit2.draws.iloc[:n])
-        low, high, share = _drawn(grid, gaps, x or middle, after)
+        low, high, share = _drawn(grid, gaps, x, middle, after)
     ahead = 1 if after else 2
     others = tuple(root for root in roots if root != x)
     return Crossover(along, x, value, low, high, share, ahead, ends, inside, others)
@@ -141,15 +145,17 @@ def _moving(law1, law2, along):
     return along
 
 
-def _drawn(grid, gaps, x, after):
+def _drawn(grid, gaps, x, middle, after):
     """Where draws cross, gaps (draws, grid): a 95 % interval, and the share that cross in reach."""
     draw, i = np.nonzero(np.diff(gaps < 0))
     part = gaps[draw, i] / (gaps[draw, i] - gaps[draw, i + 1])
     chord = grid[i] * (grid[i + 1] / grid[i]) ** part
-    # a draw without a crossing: below reach if it ends as after the crossing, else beyond
-    places = np.where((gaps[:, -1] < 0) == after, 0.0, np.inf)
+    # a draw without a crossing: below reach if it is throughout as after the crossing, else beyond;
+    # where the estimates do not cross there is no after
+    below = x is not None and (gaps[:, -1] < 0) == after
+    places = np.where(below, 0.0, np.full(len(gaps), np.inf))
     # the last to be written stays: the chord (in ln x) nearest to x
-    order = np.argsort(-np.abs(np.log(chord / x)))
+    order = np.argsort(-np.abs(np.log(chord / (x or middle))))
     places[draw[order]] = chord[order]
     low, high = np.quantile(places, tails(0.95), method="nearest")
     return float(low), float(high), len(np.unique(draw)) / len(gaps)

@@ -10,7 +10,7 @@ from scipy.interpolate import Akima1DInterpolator
 
 from scalekit.fits.bands import interval
 from scalekit.tables.check import columns, inputs
-from scalekit.words import FitError, check_known, is_number, require, tails
+from scalekit.words import FitError, check_known, is_number, require, tails, whole_number
 
 _CONSTANTS = ["a", "b", "ln_k_N", "ln_k_D"]
 # Of logarithms: what lies exactly on an edge that the caller gives is inside.
@@ -135,13 +135,11 @@ def as_budgets(C: ArrayLike, who: str) -> np.ndarray:
     return C
 
 
-def _checked(runs, n, level, who):
+def _checked(runs, n, level, seed, who):
     """Check what both approaches take; return N, C, L and D, or else C/(6N)."""
     tails(level, who)
-    require(
-        is_number(n) and n >= 2 and n % 1 == 0,
-        f"{who}: n = {n!r} is not a whole number of resamples, two or more.",
-    )
+    whole_number(who, "n", n, 2)
+    whole_number(who, "seed", seed)
     names = ["N", "C", "L"]
     out = pd.DataFrame(columns(runs, names, who=who, positive=names))
     out["D"] = out["C"] / (6 * out["N"])
@@ -179,7 +177,7 @@ def envelope(
     >>> envelope(sk.load("gpt3_curves"), n=200).points["N"].nunique()  # of eight models
     4
     """
-    table = _checked(runs, n, level, "envelope")
+    table = _checked(runs, n, level, seed, "envelope")
     names = np.ravel(by).tolist()
     check_known("envelope", "column", names or [None], list(runs.columns))
     for name in names:
@@ -277,7 +275,8 @@ def isoflop(
         exponents near .35 the quartic term of the true curve is 3 % of the quadratic one at .7.
     n, noise
         In each of `n` resamples noise is added to the losses, of that standard deviation in nats,
-        or else the parabola's residuals, resampled; the optima and power laws are found again.
+        or else the parabolas' relative residuals, those of all budgets together, resampled; the
+        optima and power laws are found again.
 
     Notes
     -----
@@ -291,11 +290,14 @@ def isoflop(
     >>> round(float(isoflop(sk.load("chinchilla"), [6e19, 1e20, 3e20, 6e20, 1e21]).a), 2)
     0.48
     """
-    runs = _checked(runs, n, level, "isoflop")
+    runs = _checked(runs, n, level, seed, "isoflop")
     _check_options(method, window, tolerance, noise)
     runs = assign(runs, budgets, tolerance)
     rng = np.random.default_rng(seed)
-    found = [bowl(g, method, window, noise, n, level, rng) for _, g in runs.groupby("budget")]
+    groups = [group for _, group in runs.groupby("budget")]
+    if noise is None:
+        noise = np.concatenate([np.empty(0), *(_misses(group, window) for group in groups)])
+    found = [bowl(group, method, window, noise, n, level, rng) for group in groups]
     bowls = [b for b in found if isinstance(b, Bowl)]
     refused = [(r.C, r.reason) for r in found if isinstance(r, Refusal)]
     if len(bowls) < 3:
@@ -383,12 +385,16 @@ def bowl(
     runs: pd.DataFrame,
     method: str,
     window: float | None,
-    noise: float | None,
+    noise: float | np.ndarray | None,
     n: int,
     level: float,
     rng: np.random.Generator,
 ) -> Bowl | Refusal:
-    """Find the size of lowest loss at one budget of `assign`, or say why there is none."""
+    """Find the size of lowest loss at one budget of `assign`, or say why there is none.
+
+    `noise` is a standard deviation in nats, or relative residuals to be resampled, or else None:
+    those of this budget alone.
+    """
     C = runs["budget"].iloc[0]
     x, L, lnD = _in_order(runs, method, window)
     if len(set(x)) < 4:
@@ -403,7 +409,9 @@ def bowl(
         N, least, most = np.exp([best, x[0], x[-1]])
         reason = f"the minimum, N = {N:.2g}, is not inside its points, {least:.2g} to {most:.2g}"
         return Refusal(C, reason, curve)
-    drawn = find(x, fitted + _errors(L - fitted, noise, n, rng))[0]
+    if noise is None:
+        noise = _misses(runs, window)
+    drawn = find(x, fitted + _errors(fitted, noise, n, rng))[0]
     drawn[(drawn <= x[0]) | (drawn >= x[-1])] = np.nan
     kept = np.isfinite(drawn).mean()
     # the optimum is not bracketed at the level asked for
@@ -416,14 +424,21 @@ def bowl(
     return Bowl(point, np.array([drawn, np.interp(drawn, x, lnD)]), curve)
 
 
-def _errors(misses, noise, n, rng):
-    """Errors of n resamples, (n, points): of the standard deviation `noise`, or else residuals."""
-    points = len(misses)
-    if noise is not None:
-        return rng.normal(0, noise, (n, points))
-    # widened for the three coefficients of the parabola
-    misses = misses * np.sqrt(points / (points - 3))
-    return rng.choice(misses - misses.mean(), (n, points))
+def _misses(runs, window):
+    """Relative residuals of one budget's parabola, widened for its three coefficients."""
+    x, L, _ = _in_order(runs, "parabola", window)
+    if len(set(x)) < 4:
+        return np.empty(0)
+    fitted = _vertex(x, L[None])[2][0]
+    return (L / fitted - 1) * np.sqrt(len(x) / (len(x) - 3))
+
+
+def _errors(fitted, noise, n, rng):
+    """Errors of n resamples, (n, points): of the standard deviation `noise`, or of residuals."""
+    shape = (n, len(fitted))
+    if np.ndim(noise) == 0:
+        return rng.normal(0, noise, shape)
+    return fitted * rng.choice(noise - noise.mean(), shape)
 
 
 def _in_order(runs, method, window):

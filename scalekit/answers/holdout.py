@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
+from scalekit.fits.bands import intervals
 from scalekit.fits.fit import OPTIONS, Fit, fit
 from scalekit.formulas.law import Law
 from scalekit.formulas.zoo import as_law
 from scalekit.tables.check import columns
-from scalekit.words import FitError, check_known, require
+from scalekit.words import FitError, check_known, require, whole_number
 
 
 def score(actual: np.typing.ArrayLike, predicted: np.typing.ArrayLike) -> dict[str, float]:
@@ -57,7 +58,8 @@ def holdout(
 
     With `span`, a rolling window, only rows with ``by > cutoff/span`` are fitted; with `horizon`,
     only rows with ``by <= cutoff*horizon`` are predicted. Bootstrap `draws` of each fit, of whole
-    values of the column `cluster`, give the coverage of its 95 % prediction interval, else NaN.
+    values of the column `cluster`, give the coverage of its 95 % prediction interval, else NaN; the
+    interval holds the law's own error beyond the runs (see `Fit.predict`).
 
     Returns a row a law and cutoff: law, cutoff, n_fit, n_held, reach (largest `by` predicted over
     the cutoff), are, rmsle, bias (fractions; see `score`), coverage, error (why a law could not be
@@ -134,7 +136,8 @@ def _held_out(law, below, above, draws, cluster, options):
         # beyond the cutoff the law is not finite, or not positive
         return row | {"error": str(e)}
     if draws:
-        band = found.predict(above, level=0.95)
+        # as `predict` gives it, without its warning: the reach is in the row
+        band = intervals(found, above[list(law.inputs)], 0.95, law=True).set_axis(above.index)
         row["coverage"] = above[law.output].between(band["pred_low"], band["pred_high"]).mean()
     return row
 
@@ -182,6 +185,7 @@ def compare(
     laws = _named(laws, "compare", options)
     if len(laws) < 2 or len({law.output for law in laws.values()}) > 1:
         raise ValueError("compare: give two laws or more, of one output.")
+    whole_number("compare", "seed", seed)
     group, code = _groups(runs, group, folds)
     groups = int(code.max()) + 1
     require(

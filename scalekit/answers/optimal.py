@@ -5,6 +5,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from scalekit.answers.frontier import as_budgets, with_ends
+from scalekit.fits import reach
+from scalekit.fits.bands import widened
 from scalekit.fits.fit import Fit
 from scalekit.formulas.law import Law
 from scalekit.formulas.zoo import as_law
@@ -62,14 +64,19 @@ def optimal(
     `params`, a key of ``law.published`` or a mapping of constants. C are budgets in FLOP;
     `flops_per_param_token` is 6 times `flops.Shape.ratio` for an exact count.
 
-    Returns ``C, N, D, D_per_N, L``, a row a budget; with draws ``N_low, N_high`` and so on.
-    ``attrs["C_range"]`` is that of the fitted runs, if they have C. A loss that falls to an edge,
-    one parameter or token, is a FitError (arXiv:2203.15556, section 3.3; arXiv:2404.10102).
+    Returns ``C, N, D, D_per_N, L``, a row a budget; with draws ``N_low, N_high`` and so on; of a
+    fit, ``reach`` as well, how many times beyond the runs the optimum lies (see `Fit.predict`).
+    The interval of L holds the law's own error beyond the runs. Those of N, D and their ratio hold
+    the noise only, as in the papers. ``attrs["C_range"]`` is that of the runs, if they have C.
+
+    A loss that falls to an edge, one parameter or token, is a FitError (arXiv:2203.15556, section
+    3.3; arXiv:2404.10102).
 
     Notes
     -----
-    How this misleads: the interval knows the scatter of the runs, not the choice of the law, nor
-    what N counts; far outside the data, two laws that fit alike may differ by more than both.
+    How this misleads: the intervals of N and D know the scatter of the runs, not the choice of the
+    law, nor what N counts; far outside the data, two laws that fit alike may differ by more than
+    both. Past ten times beyond the runs a warning says so.
 
     Examples
     --------
@@ -84,9 +91,9 @@ def optimal(
         is_number(six) and 0 < six < np.inf,
         f"optimal: flops_per_param_token = {six!r} is not a number above zero; 6 is usual.",
     )
-    own, draws, runs = None, None, ()
+    fit, own, draws = None, None, None
     if isinstance(law, Fit):
-        law, own, draws, runs = law.law, law.params, law.draws, law.runs
+        fit, law, own, draws = law, law.law, law.params, law.draws
     law = as_law(law, "optimal")
     require(
         (own is None) != (params is None),
@@ -117,8 +124,15 @@ def optimal(
         )
     out = with_ends(C, best, ends)
     out.attrs["level"] = level
-    if "C" in runs:
-        out.attrs["C_range"] = (float(runs["C"].min()), float(runs["C"].max()))
+    if fit is None:
+        return out
+    if "C" in fit.runs:
+        out.attrs["C_range"] = (float(fit.runs["C"].min()), float(fit.runs["C"].max()))
+    error, out["reach"] = reach.law_error(fit, {name: best[name][0] for name in law.inputs})
+    if draws is not None:
+        found = widened(fit.space, best["L"][0], out[["L_low", "L_high"]].T, error, level)
+        out[["L_low", "L_high"]] = found.T
+    reach.warn_far("optimal", out["reach"].to_numpy())
     return out
 
 

@@ -3,12 +3,17 @@
 import numpy as np
 import pandas as pd
 import sympy
+from scipy.special import ndtri
 
+from scalekit.fits import reach, scatter
 from scalekit.formulas.parse import compiled, expression, names, to_sympy
 from scalekit.words import check_known, require, tails
 
 # Curve values that `intervals` holds at once, 32 MB.
 _AT_ONCE = 4_000_000
+_ENDS = ["low", "high", "pred_low", "pred_high"]
+# Between these quantiles lie two standard deviations of a normal.
+_MIDDLE = (0.15866, 0.84134)
 
 
 def draws_of(fit, who: str) -> pd.DataFrame:
@@ -32,29 +37,38 @@ def curves(law, inputs, draws: pd.DataFrame) -> np.ndarray:
     return law(**flat, **{p: draws[p].to_numpy()[:, None] for p in draws})
 
 
-def noisy(fit, drawn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add to curves (draws, points) the residual of a run, widened for the parameters spent."""
-    widen = np.sqrt(fit.n_obs / (fit.n_obs - len(fit.params)))
-    noise = rng.choice(fit.residuals().to_numpy() * widen, drawn.shape)
-    return drawn * np.exp(noise) if fit.space == "log" else drawn + noise
-
-
-def intervals(fit, inputs, level: float) -> pd.DataFrame:
-    """Value, confidence and prediction interval of the law at `inputs`; see `Fit.predict`."""
+def intervals(fit, inputs, level: float, law: bool) -> pd.DataFrame:
+    """Value, intervals, their parts and the reach of the law at `inputs`; see `Fit.predict`."""
     draws, quantiles = draws_of(fit, "predict"), tails(level)
     rng = np.random.default_rng(fit.seed)
-    points = pd.DataFrame({name: np.ravel(values) for name, values in inputs.items()})
+    points = pd.DataFrame({name: np.ravel(values) for name, values in inputs.items()}, dtype=float)
     step = max(1, _AT_ONCE // len(draws))
     parts = []
     for i in range(0, len(points), step):
-        drawn = curves(fit.law, points[i : i + step], draws)
-        both = [drawn, noisy(fit, drawn, rng)]
-        # low and high of each, (4, points)
-        parts.append(np.vstack([np.quantile(c, quantiles, axis=0) for c in both]))
-    ends = ["low", "high", "pred_low", "pred_high"]
-    found = pd.DataFrame(np.hstack(parts).T, columns=ends)
-    found.insert(0, "value", fit.law(**points, **fit.params))
-    return found
+        part = points[i : i + step]
+        drawn = curves(fit.law, part, draws)
+        where = np.quantile(drawn, quantiles, axis=0)
+        # low and high of both, and the middle of a new run: (6, points)
+        new = np.quantile(scatter.noisy(fit, part, drawn, rng), (*quantiles, *_MIDDLE), axis=0)
+        parts.append(np.vstack([where, new]))
+    *ends, below, above = np.hstack(parts)
+    value = fit.law(**points, **fit.params)
+    error, far = reach.law_error(fit, {name: x.to_numpy() for name, x in points.items()})
+    if law:
+        # curve and new run, low and high, points
+        ends = widened(fit.space, value, np.reshape(ends, (2, 2, -1)), error, level)
+    found = pd.DataFrame(np.reshape(ends, (4, -1)).T, columns=_ENDS)
+    found.insert(0, "value", value)
+    noise = reach.apart(fit.space, below, above) / 2
+    return found.assign(noise=noise, law=error, reach=far)
+
+
+def widened(space: str, value, ends: np.ndarray, error, level: float) -> np.ndarray:
+    """Widen intervals, (..., 2, points), by the law's error: squares of half-widths add."""
+    side = np.array([[-1], [1]])
+    half = np.maximum(side * reach.apart(space, value, ends), 0)
+    move = side * (np.hypot(half, ndtri(tails(level)[1]) * error) - half)
+    return ends * np.exp(move) if space == "log" else ends + move
 
 
 @np.errstate(all="ignore")

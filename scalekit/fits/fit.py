@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from scalekit.fits import bands, draws, given, health, profile, solver
+from scalekit.fits import bands, clusters, draws, given, health, profile, reach, solver
 from scalekit.fits.problem import Problem
 from scalekit.formulas.law import Law
 from scalekit.formulas.zoo import as_law
 from scalekit.tables import check, load
-from scalekit.words import FitError, check_known, tails
+from scalekit.words import FitError, check_known, tails, whole_number
 
 # Two starts found the same optimum if their objectives agree to this share.
 SAME = 1e-6
-OPTIONS = ("loss", "delta", "space", "weights", "start", "seed")
+OPTIONS = ("loss", "delta", "space", "weights", "noise", "start", "seed")
 # A minimum that is higher by this share is another one.
 _OTHER = 1e-4
 
@@ -40,13 +41,13 @@ class Fit:
 
     Attributes
     ----------
-    params : the estimates, in the units of the runs.
+    params : the estimates, in the units of the runs; a Series that cannot be changed.
     objective : at the estimates; Huber: the sum over runs, squared: the residual sum of squares.
     n_obs, dropped : rows used; rows of the table, or of the part chosen, left out (None: unknown).
     starts : how many were screened and polished, the share that agrees, the objective of a rival.
     condition : of the Jacobian with columns scaled to length 1: how many digits the runs cost.
     at_bound : names of the parameters at a limit.
-    warnings : why to be careful, in sentences; empty when nothing was noticed.
+    doubts, draws_doubts : what the optimum, and the draws, say against trust; see `warnings`.
     data_range : (low, high) of each input: predictions outside are extrapolations.
     residual_sd : sqrt(sum of squared residuals / (n_obs - parameters)), in the unit of `residuals`.
     draws : bootstrap estimates, a row a resample, or None.
@@ -58,7 +59,7 @@ class Fit:
     """
 
     law: Law
-    params: pd.Series
+    estimates: np.ndarray
     objective: float
     n_obs: int
     dropped: int | None
@@ -68,21 +69,47 @@ class Fit:
     starts: Starts
     condition: float
     at_bound: tuple
-    warnings: tuple
+    doubts: tuple
     data_range: dict
     seed: int
     runs: pd.DataFrame
     residual_sd: float
     draws: pd.DataFrame | None = None
     draws_note: str = ""
+    draws_doubts: tuple = ()
     level: float = 0.95
     problem: Problem = field(default=None, repr=False)
     u: np.ndarray = field(default=None, repr=False)
+    # the best distinct minima, lowest first, (m, K)
+    minima: np.ndarray = field(default=None, repr=False)
+    # of the rows, of mean one
     weights: np.ndarray | None = field(default=None, repr=False)
+    # by how much the noise given is larger than the residuals show, at least 1
+    floor: float = 1.0
+    # standard deviations of the rows as given
+    noise: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def params(self) -> pd.Series:
+        """Series: the estimates, by name; read only."""
+        values = self.estimates.view()
+        values.flags.writeable = False
+        return pd.Series(values, list(self.law.params), name="estimate", copy=False)
 
     def __getitem__(self, name: str) -> float:
         check_known("fit", "parameter", [name], self.params.index)
         return float(self.params[name])
+
+    @cached_property
+    def cluster(self) -> clusters.Cluster | None:
+        """The column whose groups of rows are plainly not independent, or None."""
+        return clusters.find(self)
+
+    @property
+    def warnings(self) -> tuple:
+        """Why to be careful, in sentences; empty when nothing was noticed."""
+        together = () if self.cluster is None else (self.cluster.describe(),)
+        return self.doubts + together + self.draws_doubts
 
     @property
     def se(self) -> pd.Series:
@@ -109,31 +136,50 @@ class Fit:
         return bands.interval(bands.draws_of(self, "ci"), self.level if level is None else level)
 
     def predict(
-        self, frame: pd.DataFrame | None = None, *, level: float | None = None, **inputs
+        self,
+        frame: pd.DataFrame | None = None,
+        *,
+        level: float | None = None,
+        law: bool = True,
+        **inputs,
     ) -> np.ndarray | pd.DataFrame:
-        """Predict the output from a table with the inputs as columns, or from each by name.
+        r"""Predict the output from a table with the inputs as columns, or from each by name.
 
         With `level`, which needs draws, a DataFrame: value; low, high (confidence: where the curve
-        is); pred_low, pred_high (prediction: where one new run would fall, with noise drawn from
-        the residuals). Without, an array.
+        is); pred_low, pred_high (prediction: where one new run would fall); noise, law (standard
+        deviations of the two parts of a new run's error: relative in log space, else in the unit
+        of the output); reach (how many times beyond the runs, 1 inside). Without, an array.
+
+        Beyond the runs the intervals hold the law's own error, unless `law` is False:
+
+        .. math:: \tau^2 = (0.35\,\Delta)^2 + (1.5\,s)^2 \ln \mathrm{reach}
+
+        with the change that the law promises between the runs and the point, :math:`\Delta`, and
+        the residual standard deviation, s. Reach is the largest ratio of an input to the nearest
+        that any run has, or of ``N D``, the compute, for a law in N and D; for an input that may
+        be zero or negative, 1 plus the distance over the span of the runs.
 
         Notes
         -----
-        How this misleads: both intervals assume the law is right. Outside ``data_range`` that is
-        the assumption most likely to fail, and no interval shows it.
+        How this misleads: the two numbers were learnt from larger runs held out of the kit's tables
+        (``load("coverage_reach")`` says how often the intervals held), and know neither your law
+        nor how it does below the smallest runs. The law's error is common to neighbouring points:
+        if one lies outside, most do. Past ten times beyond the runs a warning says so.
 
         Examples
         --------
         >>> import scalekit as sk
         >>> fit = sk.fit("chinchilla", sk.load("chinchilla")).bootstrap(200, seed=0)
-        >>> list(fit.predict(N=70e9, D=1.4e12, level=0.95))
-        ['value', 'low', 'high', 'pred_low', 'pred_high']
+        >>> new = fit.predict(N=7e9, D=1.4e11, level=0.95)
+        >>> list(new)
+        ['value', 'low', 'high', 'pred_low', 'pred_high', 'noise', 'law', 'reach']
         """
         names, positive = self.law.inputs, self.law.positive_inputs
         x = check.inputs(names, frame, inputs, who="predict", positive=positive)
         if level is None:
             return self.law(**x, **self.params)
-        out = bands.intervals(self, x, level)
+        out = bands.intervals(self, x, level, law)
+        reach.warn_far("predict", out["reach"])
         return out if frame is None else out.set_axis(frame.index)
 
     def residuals(self) -> pd.Series:
@@ -148,7 +194,7 @@ class Fit:
         *,
         seed: int = 0,
         level: float = 0.95,
-        by: str | None = None,
+        by: str | None = "auto",
         stratify: str | None = None,
     ) -> Fit:
         """Refit resamples of the runs, each a set of weights, all at once.
@@ -161,7 +207,8 @@ class Fit:
             Of the intervals that the fit then shows.
         by : str, optional
             Resample whole clusters, the values of this column: checkpoints of one model rise and
-            fall together.
+            fall together. "auto" takes the column of ``fit.cluster`` where residuals show plainly
+            that there is one, and says so; None takes single rows, as most papers do.
         stratify : str, optional
             Resample within each value of this column, keeping their counts.
 
@@ -186,8 +233,8 @@ class Fit:
         """
         tails(level, "bootstrap")
         drawn, note, doubts = draws.bootstrap(self, n, seed, by, stratify)
-        warnings = self.warnings + doubts
-        return replace(self, draws=drawn, draws_note=note, level=float(level), warnings=warnings)
+        about = {"draws_note": note, "draws_doubts": doubts, "level": float(level)}
+        return replace(self, draws=drawn, **about)
 
     def profile(
         self, name: str, *, values: Sequence[float] | None = None, level: float = 0.95
@@ -243,7 +290,8 @@ class Fit:
         used = f"{self.n_obs} runs"
         if self.dropped:
             used += f" ({self.dropped} of {self.n_obs + self.dropped} left out)"
-        how = "least squares" if self.loss == "squared" else f"the sum of Huber({self.delta:g})"
+        side = "one-sided " * (self.loss == "one-sided")
+        how = f"the sum of {side}Huber({self.delta:g})" if self.delta else "least squares"
         where = "log " * log + self.law.output
         miss = f"{100 * self.residual_sd:.2g} %" if log else f"{self.residual_sd:.3g}"
         agree = f"{self.starts.share:.0%} of {self.starts.polished} polished starts agree."
@@ -284,6 +332,7 @@ def fit(
     delta: float = 1e-3,
     space: str = "log",
     weights: str | Sequence[float] | None = None,
+    noise: str | float | Sequence[float] | None = None,
     start: Mapping | Sequence[float] | None = None,
     seed: int = 0,
 ) -> Fit:
@@ -299,14 +348,23 @@ def fit(
         A law, the name of one in the zoo, or a formula such as ``"L(N) = E + A/N**alpha"``.
     runs : DataFrame, shape (n, ...)
         A column for the output and each input, a row a run. Never changed.
-    loss : {"huber", "squared"}
-        With ``"squared"`` the objective reported is the residual sum of squares.
+    loss : {"huber", "squared", "one-sided"}
+        With ``"squared"`` the objective reported is the residual sum of squares. ``"one-sided"`` is
+        for runs that can be too bad, never too good, such as undertuned ones: Huber's loss above
+        the curve, :math:`r^2/2` below it however far. It is the least over :math:`e \ge 0` of
+        :math:`(r - e)^2/2 + \delta e`: a run's excess e costs its size times `delta`.
     delta : float
         Where Huber's loss turns from square to line; in the unit of the residuals.
     space : {"log", "linear"}
         Residuals of ln y, or of y.
     weights : str or array of shape (n,), optional
-        Positive weights of the rows, or the column that holds them.
+        Positive weights of the rows, or the column that holds them; a Series goes by its labels.
+        Only their ratios count, but for the objective.
+    noise : str, float or array of shape (n,), optional
+        Standard deviation of each run's residual (log space: relative), as repeated runs show it,
+        or the column that holds it; or the column of seeds, whose name holds "seed": runs that
+        differ in it alone show the noise. Weights are divided by its square, residuals compared
+        with it, and no interval is narrower than it allows.
     start : mapping or sequence, optional
         A start of your own, tried besides ours. All parameters, in the units of the runs.
     seed : int
@@ -321,8 +379,8 @@ def fit(
     -----
     How this misleads: with delta = 1e-3 the objective is close to least absolute error, so most
     runs only vote on the sign of their residual, and a *mean* instead of a sum stops optimisers
-    early at the same tolerance. Rows are taken as independent: checkpoints of one model are not
-    (see ``fit.bootstrap(by=...)``).
+    early at the same tolerance. Rows are taken as independent: checkpoints of one model are not;
+    ``warnings`` say so where it is plain, and ``fit.bootstrap`` then resamples whole models.
 
     References
     ----------
@@ -337,8 +395,11 @@ def fit(
     0.3
     """
     law = as_law(law)
+    whole_number("fit", "seed", seed)
     x, y, w = given.table(law, runs, loss, delta, space, weights, "fit")
     given.refuse_too_little(law, x, y)
+    sigma = given.noise(law, runs, y, noise, space)
+    w = w if sigma is None else w / sigma**2
     problem = Problem(law, x, y, w, loss, delta, space)
     own = () if start is None else problem.from_raw(given.starts(law, start, seed))
     found = solver.solve(problem, seed, own)
@@ -347,8 +408,10 @@ def fit(
             f"fit: {law.formula} or its derivatives are not finite on these runs from any start; "
             "look for inputs outside its domain, or give start={...} or the law a start range."
         )
+    minima = found[0][solver.distinct(found[1], 4, _OTHER)]
     u, value, starts = best_of(problem, *found, own)
     objective = value * problem.reported
+    about = health.examine(problem, u, objective, starts, sigma)
     # the fit keeps what it saw
     runs = runs.copy()
     return Fit(
@@ -357,7 +420,7 @@ def fit(
         n_obs=problem.n,
         dropped=load.left_out(runs),
         loss=loss,
-        delta=float(delta) if loss == "huber" else None,
+        delta=None if loss == "squared" else float(delta),
         space=space,
         starts=starts,
         data_range={c: (float(runs[c].min()), float(runs[c].max())) for c in law.inputs},
@@ -365,15 +428,18 @@ def fit(
         runs=runs,
         problem=problem,
         u=u,
-        weights=None if weights is None else w,
-        **health.examine(problem, u, objective, starts),
+        minima=np.vstack([u, minima[1:]]),
+        weights=None if weights is None and noise is None else w / w.mean(),
+        noise=sigma,
+        estimates=about.pop("params").to_numpy(),
+        doubts=about.pop("warnings"),
+        **about,
     )
 
 
 def best_of(problem, u, value, screened, polished, own):
     """Pick the best minimum: its coordinates, its objective, and how the starts fared."""
-    # objectives this small are rounding
-    floor = 1e-20 * problem.n
+    floor = problem.rounding
     best = _choose(u, value, floor, own)
     same = polished <= value[best] * (1 + SAME) + floor
     other = polished[(polished > value[best] * (1 + _OTHER) + floor) & np.isfinite(polished)]
@@ -432,6 +498,6 @@ def objective(
     below = int((f <= 0).sum())
     if log and below:
         raise ValueError(f"objective: the law is <= 0 on {below} runs, so its log is not defined.")
-    r = np.abs(np.log(y) - np.log(f)) if log else np.abs(y - f)
-    c = np.minimum(r, delta)
+    r = np.log(y) - np.log(f) if log else y - f
+    c = np.clip(r, -np.inf if loss == "one-sided" else -delta, delta)
     return float(np.sum(w * (r**2 if loss == "squared" else c * (r - 0.5 * c))))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from scalekit.tables.check import columns
+from scalekit.tables.check import columns, floats, many, name_rows
 from scalekit.words import FitError, check_known, is_number, require
 
 # Logs within 0.1 % of a line hold one direction only; tables are rounded about there.
@@ -13,9 +13,12 @@ _COLLINEAR = 1e-3
 _NEIGHBOURS = 15
 
 
+LOSSES = "huber", "squared", "one-sided"
+
+
 def table(law, runs, loss, delta, space, weights, who):
     """Check the arguments; return inputs, output and weights as arrays of floats, each (n,)."""
-    check_known(who, "loss", [loss], ("huber", "squared"))
+    check_known(who, "loss", [loss], LOSSES)
     check_known(who, "space", [space], ("log", "linear"))
     positive_number = is_number(delta) and 0 < delta < np.inf
     require(positive_number, f"{who}: delta must be a positive number, got {delta!r}.")
@@ -25,17 +28,70 @@ def table(law, runs, loss, delta, space, weights, who):
 
 
 def _weights(weights, runs, who):
-    if weights is None:
-        return np.ones(len(runs))
-    if not isinstance(weights, str):
-        if np.shape(weights) != (len(runs),):
+    return np.ones(len(runs)) if weights is None else _by_row("weights", weights, runs, who)
+
+
+def _by_row(what, values, runs, who):
+    """Positive numbers of the rows (n,): a column's name, or a list, or a Series by its labels."""
+    if not isinstance(values, str):
+        if isinstance(values, pd.Series):
+            values = _aligned(what, values, runs.index, who)
+        # lists of unequal lengths are objects here
+        shape = np.asarray(values, object).shape
+        if shape != (len(runs),):
             raise ValueError(
-                f"{who}: weights must be a column's name or a list of numbers, one for each of the "
-                f"{len(runs)} runs; got {type(weights).__name__} of shape {np.shape(weights)}."
+                f"{who}: {what} must be a column's name or a list of numbers, one for each of the "
+                f"{len(runs)} runs; got {type(values).__name__} of shape {shape}."
             )
-        # checked as a column is, with the rows counted from zero
-        runs, weights = pd.DataFrame({"weights": np.asarray(weights)}), "weights"
-    return columns(runs, [weights], who=f"{who}: weights", positive=[weights])[weights]
+        # checked as a column is, with the rows counted from zero; masked ones are missing
+        runs, values = pd.DataFrame({what: pd.Series(values).to_numpy()}), what
+    return columns(runs, [values], who=f"{who}: {what}", positive=[values])[values]
+
+
+def _aligned(what, series, index, who):
+    """Values in the order of the runs, by the labels of both."""
+    if series.index.equals(index):
+        return series
+    require(
+        series.index.is_unique and index.is_unique,
+        f"{who}: the index of the {what} is not that of the runs, and labels repeat, so it is not "
+        f"known whose they are; to go row by row give {what}.to_numpy().",
+    )
+    missing = ~index.isin(series.index)
+    require(
+        not missing.any(),
+        f"{who}: the {what}, a Series, have no value for {many(missing, 'run')} "
+        f"{name_rows(missing, index)}; give them the index of the runs, or {what}.to_numpy() to "
+        "go row by row.",
+    )
+    return series.loc[index]
+
+
+def noise(law, runs, y, values, space):
+    """Return the standard deviation of each run's residual (n,), as given or as seeds show it."""
+    if values is None:
+        return None
+    if is_number(values):
+        values = np.full(len(runs), float(values))
+    if isinstance(values, str) and "seed" in values.lower():
+        return np.full(len(runs), _between_seeds(law, runs, y, values, space))
+    return _by_row("noise", values, runs, "fit")
+
+
+def _between_seeds(law, runs, y, seeds, space):
+    """Pooled standard deviation between runs that differ in their seed alone."""
+    check_known("fit", "column for noise", [seeds], runs.columns)
+    y = pd.Series(np.log(y) if space == "log" else y, runs.index)
+    once = ~runs.duplicated([*law.inputs, seeds])
+    same = y[once].groupby([runs.loc[once, name] for name in law.inputs])
+    freedom = once.sum() - same.ngroups
+    squares = ((y[once] - same.transform("mean")) ** 2).sum()
+    require(
+        freedom > 0 and squares > 0,
+        f"fit: noise={seeds!r}: no two runs with the same {', '.join(law.inputs)} and different "
+        "seeds differ in their output, so seeds show no noise; give noise as a number.",
+    )
+    return float(np.sqrt(squares / freedom))
 
 
 def refuse_too_little(law, x, y):
@@ -79,7 +135,7 @@ def starts(law, start, seed):
         check_known("fit", "parameter for start", dict(start), law.params)
         start = [dict(start).get(name, np.nan) for name in law.params]
     try:
-        start = np.asarray(start, float)
+        start = floats(start)
     except (TypeError, ValueError) as error:
         raise ValueError(
             "fit: start must be a list of numbers, or a mapping of parameters to numbers; got "

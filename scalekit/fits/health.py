@@ -11,8 +11,10 @@ _CONDITION_WARN, _CONDITION_FAIL = 1e4, 1e10
 _RIVAL = 1.01
 
 
-def examine(problem, u, objective, starts):
+def examine(problem, u, objective, starts, noise=None):
     """Look at an optimum u (K,) and at how its starts fared: refuse it, or say how far to trust it.
+
+    `noise` (n,) are standard deviations of the rows as the user gave them.
 
     Returns the fields of a `Fit` that tell of this, by their names.
     """
@@ -20,7 +22,7 @@ def examine(problem, u, objective, starts):
     params, zero = _estimates(problem, u)
     edges = _edges(problem, u, params, zero)
     free = ~params.index.isin(list(edges))
-    jac = problem.jacobian(u)[:, free]
+    jac = problem.jacobian(u)[:, free] * np.sqrt(problem.w)[:, None]
     if not np.isfinite(jac).all():
         raise FitError(
             f"fit: the derivatives of {problem.law.formula} are not finite at its best fit: a "
@@ -33,7 +35,8 @@ def examine(problem, u, objective, starts):
             f"fit: the parameters of {problem.law.formula} are not separately identified by these "
             f"runs (condition {condition:.1e}); drop a parameter or add runs that vary differently."
         )
-    sd = np.sqrt(np.sum(problem.w * problem.residuals(u[None])[0] ** 2) / (n - k))
+    r = problem.residuals(u[None])[0]
+    sd = np.sqrt(np.sum(problem.w * r**2) / (n - k))
     doubts = list(edges.values())
     if condition > _CONDITION_WARN:
         doubts.append(f"The parameters trade off against one another (condition {condition:.1e}).")
@@ -50,12 +53,14 @@ def examine(problem, u, objective, starts):
         doubts.append("Another minimum lies within 1 % of this objective.")
     if n < 2 * k:
         doubts.append(f"{n} runs for {k} parameters leave little to check the law with.")
+    floor, odd = _against_noise(problem, r, noise, n - k)
     return {
         "params": params,
         "at_bound": tuple(edges),
         "condition": condition,
         "residual_sd": float(sd * problem.residual_unit),
-        "warnings": tuple(doubts),
+        "floor": floor,
+        "warnings": tuple(doubts + odd),
     }
 
 
@@ -76,20 +81,43 @@ def _estimates(problem, u):
 
 def _edges(problem, u, params, zero):
     """Parameters at a limit, each with a sentence; a limit that nobody has set is refused."""
-    law = problem.law
-    edges = {p: f"{p} went to zero: these runs fit best without it." for p in params.index[zero]}
+    law, edges = problem.law, {}
     margin = 1e-6 * np.maximum(1.0, np.abs(u))
     outside = (u <= problem.lo + margin) | (u >= problem.hi - margin)
-    for i in np.flatnonzero(outside & ~zero):
+    lost = zero | (problem.idle(u) & ~problem.exponent)
+    for i in np.flatnonzero(outside | lost):
         name = law.params[i]
+        free = name not in law.bounds
+        mend = f"allow the other sign with sk.Law(..., real=[{name!r}])"
+        if lost[i]:
+            what = "went to zero" if zero[i] else f"= {params.iloc[i]:.2g} does nothing here"
+            edges[name] = f"{name} {what}: these runs fit best without it. Drop it, or {mend}."
+            continue
         side = "upper" if u[i] > (problem.lo[i] + problem.hi[i]) / 2 else "lower"
         edges[name] = f"{name} = {params.iloc[i]:.4g} is at its {side} bound."
-        if name not in law.bounds:
+        if free:
+            also = f", or {mend}" * bool(side == "lower" and problem.positive[i])
             raise FitError(
                 f"{edges[name][:-1]}; these runs do not constrain it: they span too little in "
-                f"{' or '.join(law.inputs)}, or the law has a term too many."
+                f"{' or '.join(law.inputs)}, or the law has a term too many{also}."
             )
     return edges
+
+
+def _against_noise(problem, r, noise, freedom):
+    """By how much the noise given exceeds residuals r (n,), at least 1, and what to say of it."""
+    if noise is None:
+        return 1.0, []
+    ratio = np.sqrt(np.sum((r * problem.residual_unit / noise[problem.order]) ** 2) / freedom)
+    floor = float(max(1.0, 1.0 / ratio))
+    # chi-squared if the law holds: its cube root is nearly normal (Wilson and Hilferty 1931)
+    spread = 2 / (9 * freedom)
+    off = (ratio ** (2 / 3) - 1 + spread) / np.sqrt(spread)
+    # one per cent on either side
+    if abs(off) <= 2.33:
+        return floor, []
+    why = "the law misses by more than noise" if ratio > 1 else "these runs show less"
+    return floor, [f"Residuals are {ratio:.2g} times the noise given: {why}."]
 
 
 @np.errstate(all="ignore")
@@ -112,6 +140,6 @@ def standard_errors(fit):
     # d raw / d u, (k, k)
     slopes = (problem.to_raw(fit.u + steps) - problem.to_raw(fit.u - steps)).T[free] / (2 * h)
     se = pd.Series(np.nan, index=fit.params.index)
-    sd = fit.residual_sd / problem.residual_unit
+    sd = fit.floor * fit.residual_sd / problem.residual_unit
     se[free] = sd * np.sqrt(((slopes @ root) ** 2).sum(1))
     return se

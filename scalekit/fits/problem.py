@@ -33,7 +33,9 @@ class Problem:
         # a canonical order: results do not depend on the order of the rows
         self.order = np.lexsort([*x[::-1], w, y])
         x = [column[self.order] for column in x]
-        self.w, self.n = w[self.order], len(y)
+        # weights count as shares: their unit changes nothing but the objective reported
+        self.n, size = len(y), float(w.mean())
+        self.w = w[self.order] / size
         self.law, self.space = law, space
         self.logs = tuple(bool((column > 0).all()) for column in x)
         self.kernel = law.kernel(self.logs)
@@ -45,8 +47,12 @@ class Problem:
         self._scale_output(y[self.order])
         # residuals in linear space carry the unit of y, the objective its square
         self.residual_unit = 1.0 if space == "log" else float(np.exp(self.y_log_scale))
-        self.reported = self.residual_unit**2 * (2.0 if loss == "squared" else 1.0)
+        self.reported = self.residual_unit**2 * size * (2.0 if loss == "squared" else 1.0)
         self.delta = np.inf if loss == "squared" else delta / self.residual_unit
+        self.one_sided = loss == "one-sided"
+        # objectives this small are rounding: residuals of 1e-10 of y
+        typical = 1.0 if space == "log" else float(np.mean(self.w * self.y**2))
+        self.rounding = 1e-20 * self.n * typical
         self.lo, self.hi = self._box()
 
     def _scale_inputs(self, x):
@@ -123,11 +129,11 @@ class Problem:
         return part
 
     def thin(self, most):
-        """Return the problem on at most `most` evenly spaced rows of the canonical order."""
+        """Return the problem on at most `most` evenly spaced `rows` of the canonical order."""
         keep = np.unique(np.linspace(0, self.n - 1, most).round().astype(int))
         x = [column[keep] for column in self.x]
         y, target = self.y[keep], self.target[keep]
-        return self.but(x=x, y=y, target=target, w=self.w[keep], n=len(keep))
+        return self.but(x=x, y=y, target=target, w=self.w[keep], n=len(keep), rows=keep)
 
     def in_raw_units(self):
         """Return the problem with inputs as they are: holding a coordinate holds a parameter."""
@@ -146,19 +152,27 @@ class Problem:
     @np.errstate(all="ignore")
     def residuals(self, u):
         """Return ln y - ln f in log space, y - f in linear space, (P, n); inf where not defined."""
+        r = self._off(u)
+        return np.where(np.isfinite(r), r, np.inf)
+
+    def _off(self, u):
         f = self.kernel.value(*self.x, *self.params(u).T[:, :, None])
         f = np.broadcast_to(f, (len(u), self.n))
-        r = self.target - (np.log(f) if self.space == "log" else f)
-        return np.where(np.isfinite(r), r, np.inf)
+        return self.target - (np.log(f) if self.space == "log" else f)
 
     @np.errstate(all="ignore")
     def objective(self, u, w, delta):
         """Sum of Huber (or half the sum of squares) with weights w (P, n), shape (P,)."""
-        r = np.abs(self.residuals(u))
-        # r^2/2 up to delta, the line delta (r - delta/2) beyond
-        c = np.minimum(r, delta)
+        r = self._off(u)
+        # r^2/2 up to delta, the line delta (|r| - delta/2) beyond
+        c = self._slope(r, delta)
         total = np.einsum("pn,pn->p", c * (r - 0.5 * c), w)
-        return np.where(np.isfinite(r).all(1), total, np.inf)
+        return np.where(np.isfinite(total), total, np.inf)
+
+    def _slope(self, r, delta):
+        """Return the derivative of the loss at residuals r: r within delta, else its end there."""
+        # one-sided: a run below the curve counts by its square, however far
+        return np.clip(r, -np.inf if self.one_sided else -delta, delta)
 
     @np.errstate(all="ignore")
     def newton_system(self, u, w, delta, gauss=False):
@@ -168,33 +182,35 @@ class Problem:
         the optimum.
         """
         # (P, n), (P, K, n), (P, pairs, n)
-        f, slopes, bends = self.kernel.derivatives(self.x, self.params(u))
+        evaluate = self.kernel.gradient if gauss else self.kernel.derivatives
+        f, slopes, *bends = evaluate(self.x, self.params(u))
         log = self.space == "log"
         r = self.target - (np.log(f) if log else f)
         # d(ln f) = df / f
         inverse = 1.0 / f if log else 1.0
-        # the derivative of Huber's loss
-        psi = np.clip(r, -delta, delta)
+        psi = self._slope(r, delta)
         if gauss:
-            curvature = np.minimum(1.0, delta / np.maximum(np.abs(r), 1e-300))
+            # psi / r
+            curvature = np.where(psi == r, 1.0, delta / np.maximum(np.abs(r), 1e-300))
         else:
             # d2(ln f) has a term -(df/f)^2
-            curvature = (np.abs(r) <= delta) + (psi if log else 0.0)
+            curvature = (psi == r) + (psi if log else 0.0)
         first, bend = w * psi * inverse, w * curvature * inverse**2
         # dp/du: p where u is its logarithm
         jac = np.where(self.positive, self.params(u), 1.0)
         grad = -(slopes @ first[:, :, None])[:, :, 0] * jac
         hess = np.matmul(slopes * bend[:, None, :], slopes.transpose(0, 2, 1))
-        second = (bends @ first[:, :, None])[:, :, 0]
-        for m, (i, j) in enumerate(() if gauss else self.kernel.second):
-            hess[:, [i, j], [j, i]] -= second[:, [m, m]]
+        if not gauss:
+            second = (bends[0] @ first[:, :, None])[:, :, 0]
+            for m, (i, j) in enumerate(self.kernel.second):
+                hess[:, [i, j], [j, i]] -= second[:, [m, m]]
         hess *= jac[:, :, None] * jac[:, None, :]
         if not gauss:
             # d2p/du2 = p where u is its logarithm
             k = np.arange(len(self.positive))
             hess[:, k, k] += np.where(self.positive, grad, 0.0)
         weight = np.broadcast_to(w * inverse**2, first.shape)
-        scale = np.sqrt(np.einsum("pkn,pn->pk", slopes**2, weight)) * jac
+        scale = np.sqrt(np.matmul(slopes**2, weight[:, :, None])[:, :, 0]) * jac
         return grad, hess, scale
 
     @np.errstate(all="ignore")
@@ -205,26 +221,32 @@ class Problem:
         jac = slopes[0].T * np.where(self.positive, self.params(u[None])[0], 1.0)
         return jac / f[0][:, None] if self.space == "log" else jac
 
-    @np.errstate(all="ignore")
     def negligible(self, u):
         """Mark the positive, linear parameters whose term adds nothing to the curve, (K,)."""
+        return self.idle(u) & np.isin(np.arange(len(u)), self.linear)
+
+    @np.errstate(all="ignore")
+    def idle(self, u):
+        """Mark the positive parameters of which a part more or less moves no value, (K,)."""
         f, slopes = self.kernel.gradient(self.x, self.params(u[None]))
         # a curve in linear space may pass through zero
-        whole = np.maximum(np.abs(f[0]), 1e-12 * np.abs(f).max())
+        whole = np.maximum(np.abs(f[0]), 1e-6 * np.abs(f).max())
         share = np.abs(slopes[0] * self.params(u[None])[0][:, None] / whole).max(1)
-        linear = np.isin(np.arange(len(u)), self.linear)
-        return linear & self.positive & (share < _NEGLIGIBLE)
+        return self.positive & (share < _NEGLIGIBLE)
 
     # linear parameters ----------------------------------------------------------------------------
 
-    def solve_linear(self, u):
+    def solve_linear(self, u, w=None):
         """Put the linear parameters at their least squares, given the others, (P, K)."""
         if not self.linear:
             return u
-        return np.vstack([self._project(u[part]) for part in self.chunks(len(u))])
+        # (n,) for all, or (P, n)
+        rows = [self.w if w is None else w[part] for part in self.chunks(len(u))]
+        parts = zip(self.chunks(len(u)), rows, strict=True)
+        return np.vstack([self._project(u[part], w) for part, w in parts])
 
     @np.errstate(all="ignore")
-    def _project(self, u):
+    def _project(self, u, w):
         """Variable projection (Golub and Pereyra 1973) with ln y linearised at y."""
         lin, p = self.linear, self.params(u)
         # with all linear parameters at one, a slope is the whole term
@@ -234,11 +256,12 @@ class Problem:
         rest = self.y - (f - basis.sum(1))
         ok = np.isfinite(basis).all((1, 2)) & np.isfinite(rest).all(1)
         basis[~ok], rest[~ok] = 1.0, 1.0
-        w = self.w / self.y**2 if self.space == "log" else self.w
-        size = np.sqrt(basis**2 @ w) + 1e-300
+        w = w / self.y**2 if self.space == "log" else w
+        # below, squares are no numbers any more
+        size = np.maximum(np.sqrt((basis**2 @ w[..., None])[:, :, 0]), 1e-150)
         basis /= size[:, :, None]
         # normal equations: (P, lin, lin) and (P, lin)
-        gram = np.matmul(basis * w, basis.transpose(0, 2, 1))
+        gram = np.matmul(basis * w[..., None, :], basis.transpose(0, 2, 1))
         rhs = np.matmul(basis, (w * rest)[:, :, None])[:, :, 0]
         signed = self.positive[lin]
         coef = _least_squares(gram, rhs, signed) / size

@@ -5,29 +5,50 @@ from functools import cached_property
 import numpy as np
 import sympy
 
-from scalekit.formulas.parse import compiled
+from scalekit.formulas.parse import Larger, Smaller, compiled
+from scalekit.words import require
+
+# Operations in the first derivatives: the zoo's longest law has a fifth, and takes a second.
+_BUDGET = 1500
 
 
 class Kernel:
     """A law compiled over a batch of parameter vectors.
 
     Inputs x are a list of arrays of shape (n,), parameters p an array of shape (P, K).
-    `logs` says which inputs come as their logarithms.
+    `logs` says which inputs come as their logarithms. A soft one rounds Max and Min off over a part
+    h of their arguments, and takes h as its last input.
     """
 
-    def __init__(self, law, logs):
+    def __init__(self, law, logs, soft=False):
         self.law, self.logs, self.k = law, logs, len(law.params)
         xs = [sympy.Symbol(f"_x{i}", real=True) for i in range(len(law.inputs))]
         self._ps = [sympy.Symbol(f"_p{i}", **law.assumptions(n)) for i, n in enumerate(law.params)]
         given = [sympy.exp(x) if log else x for x, log in zip(xs, logs, strict=True)]
         swap = dict(zip(law.symbols.values(), [*given, *self._ps], strict=True))
         self._expr = sympy.expand_power_base(law.expr.subs(swap, simultaneous=True))
+        if soft:
+            xs.append(sympy.Symbol("_h", positive=True))
+            for kind, sign in ((Larger, 1), (Smaller, -1)):
+                self._expr = self._expr.replace(kind, _rounded(sign, xs[-1]))
         self._arguments = xs + self._ps
         self._slopes = [self._expr.diff(p) for p in self._ps]
+        work = sum(slope.count_ops() for slope in self._slopes)
+        require(
+            work <= _BUDGET,
+            f"Law: the derivatives of {law.formula[:60]!r} take {work} operations, more than the "
+            f"{_BUDGET} that are compiled; write it with fewer parameters, or nest it less.",
+        )
 
     def __reduce__(self):
         # compiled functions cannot travel to another process; they are rebuilt there
         return self.law.kernel, (self.logs,)
+
+    @cached_property
+    def softened(self):
+        """The same with the kinks of Max and Min rounded off; None where there are none."""
+        kinks = self._expr.has(Larger, Smaller)
+        return Kernel(self.law, self.logs, soft=True) if kinks else None
 
     @cached_property
     def second(self):
@@ -35,8 +56,6 @@ class Kernel:
         found = {}
         for i, j in zip(*np.triu_indices(self.k), strict=True):
             h = self._slopes[i].diff(self._ps[j])
-            # Max and Min: their kink has measure zero
-            h = h.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero)
             if h != 0:
                 found[int(i), int(j)] = h
         return found
@@ -79,3 +98,8 @@ class Kernel:
         for i, part in enumerate(parts):
             out[:, i] = part
         return out[:, 0], out[:, 1 : 1 + self.k], out[:, 1 + self.k :]
+
+
+def _rounded(sign, h):
+    """Return max (sign 1) or min (-1) with its kink rounded off over a part h of its arguments."""
+    return lambda a, b: (a + b + sign * sympy.sqrt((a - b) ** 2 + h**2 * (a**2 + b**2))) / 2

@@ -10,9 +10,111 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import sympy
+from sympy.core.logic import fuzzy_and, fuzzy_or
 
 from scalekit.words import nearest
+
+
+class Tanh(sympy.Function):
+    """The hyperbolic tangent, unevaluated: sympy's own takes minutes where it is nested."""
+
+    nargs = 1
+
+    def fdiff(self, argindex=1):
+        """Return the slope."""
+        return 1 - self**2
+
+    def _latex(self, printer, exp=None):
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\tanh{power}{{\left({printer.doprint(self.args[0])} \right)}}"
+
+    def _eval_is_extended_real(self):
+        return True
+
+
+class AtLeast(sympy.Function):
+    """One where the first argument is at least the second, else zero; its slope is zero."""
+
+    nargs = 2
+
+    def fdiff(self, argindex=1):
+        """Return the slope: zero, for the jump has measure zero."""
+        return sympy.S.Zero
+
+
+class _Extreme(sympy.Function):
+    """Larger or smaller of two, with derivatives of the branch taken; at a tie of the first.
+
+    Sympy's own Max and Min take a minute to be differentiated twice.
+    """
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, a, b):
+        """Pick between two numbers, or two that are the same."""
+        if a == b:
+            return a
+        return cls.pick(a, b) if a.is_number and b.is_number else None
+
+    def fdiff(self, argindex=1):
+        """Return the slope in an argument: one if it is taken, else zero."""
+        first = self.first(*self.args)
+        return first if argindex == 1 else 1 - first
+
+    def _latex(self, printer, exp=None):
+        # as written: Max(a, b, c), not pairs of pairs
+        terms = _flat(type(self), self)
+        shown = rf"\{self.word}\left({', '.join(map(printer.doprint, terms))}\right)"
+        return shown if exp is None else f"{shown}^{{{exp}}}"
+
+    def _eval_is_extended_real(self):
+        return True
+
+
+def _flat(kind, term):
+    return (
+        [part for a in term.args for part in _flat(kind, a)] if isinstance(term, kind) else [term]
+    )
+
+
+def _in_pairs(kind, terms):
+    # by halves, so that many terms are nested a few levels deep
+    half = len(terms) // 2
+    if not half:
+        return terms[0]
+    return kind(_in_pairs(kind, terms[:half]), _in_pairs(kind, terms[half:]))
+
+
+class Larger(_Extreme):
+    """The larger of two."""
+
+    word, pick = "max", staticmethod(max)
+
+    @staticmethod
+    def first(a, b):
+        """Say where the first is taken."""
+        return AtLeast(a, b)
+
+    def _eval_is_positive(self):
+        return fuzzy_or(a.is_positive for a in self.args)
+
+
+class Smaller(_Extreme):
+    """The smaller of two."""
+
+    word, pick = "min", staticmethod(min)
+
+    @staticmethod
+    def first(a, b):
+        """Say where the first is taken."""
+        return AtLeast(b, a)
+
+    def _eval_is_positive(self):
+        return fuzzy_and(a.is_positive for a in self.args)
+
 
 FUNCTIONS = {
     "exp": sympy.exp,
@@ -21,12 +123,19 @@ FUNCTIONS = {
     "log10": lambda x: sympy.log(x) / sympy.log(10),
     "log2": lambda x: sympy.log(x) / sympy.log(2),
     "sqrt": sympy.sqrt,
-    "tanh": sympy.tanh,
+    "tanh": Tanh,
     "sin": sympy.sin,
     "cos": sympy.cos,
     "arctan": sympy.atan,
-    "Max": sympy.Max,
-    "Min": sympy.Min,
+    "Max": lambda *terms: _in_pairs(Larger, terms),
+    "Min": lambda *terms: _in_pairs(Smaller, terms),
+}
+# How numpy computes what it has no name for.
+_BY_NUMPY = {
+    "Tanh": np.tanh,
+    "AtLeast": lambda a, b: np.where(a >= b, 1.0, 0.0),
+    "Larger": np.maximum,
+    "Smaller": np.minimum,
 }
 _OPERATORS = {
     ast.Add: operator.add,
@@ -39,6 +148,10 @@ _SIGNS = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 _WORDS = {ast.Call: "call", ast.Attribute: "attribute", ast.Subscript: "index"}
 _MAX_CHARACTERS = 2000
 _LARGEST = 1e300
+# A power that is a number; beyond it, exact arithmetic on what stands under it would take minutes.
+_MAX_POWER = 100
+# Levels of nesting, and names: derivatives grow with the square of both.
+_MAX_DEPTH, _MAX_NAMES = 20, 40
 
 
 def parse(formula: str) -> tuple[str, tuple[str, ...], ast.expr]:
@@ -112,9 +225,23 @@ def to_sympy(tree: ast.expr, symbols: Mapping):
     Whatever is not listed is refused, with the offending piece.
     """
     try:
-        return _build(tree, symbols)
-    except RecursionError as e:
-        raise ValueError("Law: the formula is nested too deeply.") from e
+        found = _build(tree, symbols)
+    except RecursionError:
+        found = None
+    if found is None or _depth(found) > _MAX_DEPTH:
+        raise ValueError(f"Law: the formula is nested too deeply; at most {_MAX_DEPTH} levels.")
+    # products of numbers, exactly
+    for number in found.atoms(sympy.Rational):
+        if max(abs(number.p), number.q) > _LARGEST:
+            raise ValueError(f"Law: the formula holds a number of more than {_LARGEST:g}.")
+    count = len(found.free_symbols)
+    if count > _MAX_NAMES:
+        raise ValueError(f"Law: the formula holds {count} names; at most {_MAX_NAMES} are read.")
+    return found
+
+
+def _depth(expr):
+    return 1 + max(map(_depth, expr.args), default=0)
 
 
 def _build(node, symbols):
@@ -162,7 +289,10 @@ def _operation(node, left, right):
 
 def _power(base, exponent, node):
     """Raise to a power; two numbers as floats, so that 9**9**9 is refused instead of computed."""
-    if base.free_symbols or exponent.free_symbols:
+    if exponent.free_symbols:
+        return base**exponent
+    if base.free_symbols:
+        _check_power(base, exponent, node)
         return base**exponent
     try:
         value = float(base) ** float(exponent)
@@ -174,22 +304,49 @@ def _power(base, exponent, node):
     return sympy.sympify(int(value) if whole else value)
 
 
+def _check_power(base, exponent, node):
+    """Refuse a power that is too large a number, or makes one of the number in its base."""
+    factor, size = abs(base.as_coeff_Mul()[0]), abs(float(exponent))
+    if size > _MAX_POWER or size * abs(math.log(factor)) > math.log(_LARGEST):
+        raise ValueError(
+            f"Law: {ast.unparse(node)[:60]!r}: the power {float(exponent):.6g} is too large for a "
+            f"formula; at most {_MAX_POWER}, and no number beyond {_LARGEST:g} under it."
+        )
+
+
 def _function(node, arguments):
     name, count = node.func.id, len(arguments)
     several = name in ("Max", "Min")
     if node.keywords or not (1 + several <= count <= 1 + 19 * several):
         wanted = "two or more arguments" if several else "one argument"
         raise ValueError(f"Law: {ast.unparse(node)!r}: {name} takes {wanted}.")
-    value = FUNCTIONS[name](*arguments)
-    if not value.free_symbols and not (value.is_real and value.is_finite):
-        # log(0), sqrt(-1)
-        raise ValueError(f"Law: {ast.unparse(node)!r} is not a finite number.")
-    return value
+    if not any(argument.free_symbols for argument in arguments):
+        return _constant(node, [sympy.Float(argument) for argument in arguments])
+    if name == "exp":
+        # exp(9*log(x)) is x**9 to sympy
+        for term in sympy.Add.make_args(arguments[0]):
+            factor, rest = term.as_coeff_Mul()
+            if isinstance(rest, sympy.log):
+                _check_power(sympy.exp(rest), factor, node)
+    return FUNCTIONS[name](*arguments)
+
+
+def _constant(node, arguments):
+    """Evaluate a function of numbers, as a float."""
+    value = FUNCTIONS[node.func.id](*arguments)
+    try:
+        value = float(value)
+    except (OverflowError, TypeError):
+        value = math.inf
+    if not abs(value) <= _LARGEST:
+        # log(0), sqrt(-1), exp(exp(9))
+        raise ValueError(f"Law: {ast.unparse(node)[:60]!r} is not a finite number.")
+    return sympy.Float(value)
 
 
 def compiled(arguments: Sequence, expressions) -> Callable:
     """Compile sympy expressions to one numpy function, common pieces computed once."""
-    return sympy.lambdify(arguments, expressions, modules="numpy", cse=True)
+    return sympy.lambdify(arguments, expressions, modules=[_BY_NUMPY, "numpy"], cse=True)
 
 
 def latex_name(name: str) -> str:

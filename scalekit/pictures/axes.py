@@ -151,6 +151,7 @@ def solid_inside(
     ax: plt.Axes, x: ArrayLike, y: ArrayLike, inside: tuple, label: str | None, **look: object
 ) -> None:
     """Draw a curve, solid for x in the range `inside`, dashed outside."""
+    x, y = _with_ends(np.asarray(x, float), np.asarray(y, float), inside)
     low, high = inside
     # The ends of the range, which may be off by rounding, belong to both parts: these meet.
     near = 1 + 1e-9
@@ -159,6 +160,20 @@ def solid_inside(
             ax.plot(x[outside], y[outside], ls=DASHES, **look)
     within = (x >= low / near) & (x <= high * near)
     ax.plot(x[within], y[within], ls="-", label=label, **look)
+
+
+def _with_ends(x, y, inside):
+    """Return a curve with points at the ends of a range, where it passes these between two."""
+    between = [v for v in inside if x[0] < v < x[-1] and not np.isclose(x, v, 1e-9, 0).any()]
+    to, back = even(bool((x > 0).all() and (y > 0).all()))
+    new = back(np.interp(to(between), to(x), to(y)))
+    at = np.searchsorted(x, between)
+    return np.insert(x, at, between), np.insert(y, at, new)
+
+
+def even(positive: bool) -> tuple:
+    """Return the way to an even scale and back: logs of what is positive, else nothing."""
+    return (np.log, np.exp) if positive else (np.asarray, np.asarray)
 
 
 def wanted(thing: object, kind: type, who: str, what: str) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 
+from scalekit.fits.bands import intervals, widened
 from scalekit.fits.fit import Fit
 from scalekit.fits.profile import held
 from scalekit.formulas.law import Law
@@ -79,13 +80,14 @@ def fit(
 
     A `floor`, a parameter such as ``"E"``, is subtracted from runs and curves: then a power law is
     a straight line. Runs at or below it are not drawn; the legend counts them. Without a floor, a
-    fit that has draws gets a band of this `level`.
+    fit that has draws gets a band of this `level`, and a lighter one around it beyond the runs,
+    with the law's own error (see `Fit.predict`).
 
     Notes
     -----
     How this misleads: a dot may lie off every curve and fit well, for its colour may belong between
-    two of them. The band is the curve's, not that of a new run, and outside the runs it holds only
-    if the law does.
+    two of them. The bands are the curve's, not those of a new run; the darker one holds outside the
+    runs only if the law does.
 
     Examples
     --------
@@ -124,10 +126,16 @@ def fit(
         axes.solid_inside(ax, grid, fit.predict(inputs) - base, (low, high), lw=1.6, **look)
         if banded:
             # low and high say where the curve is; pred_low and pred_high, where a new run falls.
-            band = fit.predict(inputs, level=level)
-            ax.fill_between(grid, "low", "high", data=band, color=look["color"], alpha=0.18, lw=0)
+            band = intervals(fit, inputs[list(law.inputs)], level, law=False)
+            dark = band[["low", "high"]].to_numpy().T
+            light = widened(
+                fit.space, band["value"].to_numpy(), dark, band["law"].to_numpy(), level
+            )
+            for ends, alpha in ((light, 0.1), (dark, 0.14)):
+                ax.fill_between(grid, *ends, color=look["color"], alpha=alpha, lw=0)
     if banded and curves:
         ax.collections[-1].set_label(f"{level:.0%} confidence")
+        ax.collections[-2].set_label("with the law's own error")
     if len(others):
         ax.set_title(", ".join(others.index + " = " + others.map(axes.human)), fontsize="small")
     axes.finish(ax, x, y, (runs[x], above[y] - base))
@@ -144,13 +152,8 @@ def _by_value(hue, at, colours, before=""):
 
 def _spread(values):
     """Return four values that spread evenly over those given."""
-    to, back = _scale((values > 0).all())
+    to, back = axes.even((values > 0).all())
     return back(np.unique(np.quantile(to(values), (0.05, 0.35, 0.65, 0.95))))
-
-
-def _scale(positive):
-    """Return the way to an even scale and back: logs of what is positive, else nothing."""
-    return (np.log, np.exp) if positive else (np.asarray, np.asarray)
 
 
 def curve(
@@ -281,7 +284,7 @@ def valley(
 
 def _cover(fit, name, marks, n):
     """Return n values of a parameter over the draws or about the estimate, and over the marks."""
-    to, back = _scale(name not in fit.law.real)
+    to, back = axes.even(name not in fit.law.real)
     v = fit[name]
     ends = (v - 1 - abs(v), v + 1 + abs(v)) if name in fit.law.real else (v / 2, v * 2)
     if fit.draws is not None:
@@ -293,7 +296,7 @@ def _cover(fit, name, marks, n):
 
 def _mesh(fit, p, q, p_grid, q_grid):
     """Return points that crowd about the bottom of the valley: two arrays of shape (q, p)."""
-    to, back = _scale(p not in fit.law.real)
+    to, back = axes.even(p not in fit.law.real)
     low, high = to(p_grid[[0, -1]])
     # (q, 1): at each q the best p, about which the others are spaced by cubes.
     best = np.clip(to(held(fit, {q: q_grid})[0][p]), low, high)[:, None]

@@ -123,6 +123,7 @@ def frontier(
     # Two entries of the legend that are nowhere in the picture.
     if levels:
         label = f"{' and '.join(sorted(levels))} confidence"
+        label += ", with the law's own error" * (quantity == "L")
         ax.fill_between([], [], color="0.6", alpha=0.4, lw=0, label=label)
     ax.plot([], [], color="0.4", ls=axes.DASHES, label="outside the runs")
     return axes.finish(ax, "C", quantity, most=np.inf)

@@ -1,9 +1,10 @@
 """Columns of a table of runs, checked, as arrays of floats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from scalekit.words import check_known, is_number, require, unknown
 
@@ -37,15 +38,40 @@ def columns(
     if not isinstance(runs, pd.DataFrame):
         raise ValueError(
             f"{who}: runs must be a pandas DataFrame, a row a run; got {type(runs).__name__} "
-            f"{runs!r:.40}. A data set or a file? load it first: sk.load('chinchilla'), "
-            "sk.read('runs.csv')."
+            f"{of_another_library(runs) or repr(runs)[:40]}. A data set or a file? load it first: "
+            "sk.load('chinchilla'), sk.read('runs.csv')."
         )
+    levels = runs.columns.nlevels
+    require(levels == 1, f"{who}: the table's columns have {levels} levels; give each one name.")
     require(len(runs) > 0, f"{who}: the table of runs has no rows.")
     return {name: _column(runs, name, who, name in positive) for name in names}
 
 
+def of_another_library(table: object) -> str:
+    """Say how a table of polars, pyarrow or the like becomes one of pandas; of others nothing."""
+    library = type(table).__module__.partition(".")[0]
+    return f"of {library}: give its .to_pandas()" * hasattr(table, "to_pandas")
+
+
+def labels(runs: pd.DataFrame, by: Hashable | Iterable, *, who: str) -> list:
+    """Return the names of the columns `by` that make groups of runs, each there once."""
+    columns(runs, [], who=who)
+    names = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
+    check_known(who, "column", names or [None], runs.columns)
+    for name in names:
+        require(
+            names.count(name) == 1 and runs.columns.tolist().count(name) == 1,
+            f"{who}: the column {name!r} is twice in the table or in by; keep one.",
+        )
+        try:
+            runs[name].unique()
+        except TypeError as error:
+            raise ValueError(f"{who}: column {name!r} holds what is no label ({error}).") from None
+    return names
+
+
 def _column(runs, name, who, positive):
-    if name not in runs.columns:
+    if not isinstance(name, Hashable) or name not in runs.columns:
         raise ValueError(
             f"{unknown(who, 'column', name, runs.columns)} "
             f"If yours has another name: runs.rename(columns={{'its name': {name!r}}})."
@@ -62,7 +88,7 @@ def _column(runs, name, who, positive):
     odd = ~number & series.notna().to_numpy(bool)
     values = series.where(number).to_numpy(dtype=float, na_value=np.nan)
     faults = [
-        (odd, "value", f", not numbers, such as {next(iter(series[odd]), None)!r}"),
+        (odd, "value", f", not numbers, such as {_shown(next(iter(series[odd]), None))}"),
         (~(number & np.isfinite(values)), "missing or infinite value", ""),
         ((values <= 0) & positive, "value", " <= 0"),
     ]
@@ -73,6 +99,26 @@ def _column(runs, name, who, positive):
                 f"{name_rows(bad, runs.index)}; drop or correct them."
             )
     return values
+
+
+def _shown(value):
+    return "an integer beyond 1.8e308" if type(value) is int else f"{value!r:.40}"
+
+
+def floats(values: ArrayLike) -> np.ndarray:
+    """Return numbers as an array of floats: no text, True, complex or date turns into one.
+
+    A value that is masked, None or NA is NaN. Anything else is a TypeError.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.astype(object).filled(np.nan)
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        array = np.where(pd.isna(array), np.nan, array.astype(object))
+        odd = [value for value in array.flat if not is_number(value)]
+        if odd:
+            raise TypeError(f"{_shown(odd[0])} is no number")
+    return array.astype(float)
 
 
 def inputs(
@@ -93,7 +139,7 @@ def inputs(
         return columns(frame, names, who=who)
     check_known(who, "input", given, names)
     try:
-        arrays = np.broadcast_arrays(*(np.asarray(given[name], float) for name in names))
+        arrays = np.broadcast_arrays(*(floats(given[name]) for name in names))
     except KeyError as missing:
         raise ValueError(
             f"{who}: no value for {missing.args[0]}; pass {', '.join(names)}."

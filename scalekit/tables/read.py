@@ -6,15 +6,15 @@ import json
 import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from operator import neg
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from scalekit.tables.check import many, name_rows
-from scalekit.words import is_number, require, unknown
+from scalekit.tables.check import labels, many, name_rows, of_another_library
+from scalekit.words import check_known, is_number, require, unknown
 
 _WORTH = {"N": "parameters", "D": "tokens", "C": "FLOP", "L": "nats per token"}
 _COUNT = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "tokens": 1.0, "parameters": 1.0}
@@ -25,8 +25,11 @@ _UNITS = {"N": _COUNT, "D": _COUNT, "C": _FLOP | _COUNT, "L": _LOSS}
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json")
 # A number, perhaps with separators between its thousands, and what stands behind it.
 _NUMBER = re.compile(
-    r"([+-]?(?:\d{1,3}(?:[,_]\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)?\s*(.*)", re.DOTALL
+    r"([+-]?(?:[1-9]\d{0,2}(?:[,_]\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)?\s*(.*)",
+    re.DOTALL,
 )
+# One comma, which may stand between thousands or before decimals.
+_EITHER = re.compile(r"[+-]?\d+,\d+")
 # A loss this much above that of a smaller, shorter run: beyond the 4 % that seeds are said to cost.
 _MARGIN = 1.05
 
@@ -79,28 +82,31 @@ def read(
     ([70000000.0, 1300000000.0], [3.689, 2.708])
     """
     table, card = _table(source)
-    require(
-        doubts in ("warn", "keep"), f"read: doubts = {doubts!r} is unknown; use 'warn' or 'keep'."
-    )
+    check_known("read", "way with doubts", [doubts], ("warn", "keep"))
     units = units or {}
     require(
         isinstance(units, Mapping), f"read: units is a mapping such as {{'D': 'B'}}, got {units!r}."
     )
     asked = {"N": N, "D": D, "C": C, "L": L, "model": model}
+    # what cannot be a name is that of no column
+    asked = {role: c if isinstance(c, Hashable) else repr(c) for role, c in asked.items()}
     asked |= {role: role for role in asked if asked[role] is None and role in table}
     chosen = {name: asked[name] for name in _UNITS if asked[name] in table}
     wrong = _misnamed(table, asked, chosen, units)
     done = _renamed(table, chosen)
-    values, odd = {}, {}
+    values, odd, unsure = {}, {}, []
     for name, column in chosen.items():
-        values[name], odd[name], said = _numbers(table[column], name, units.get(name))
-        done += said
+        values[name], odd[name], *said = _numbers(table[column], name, units.get(name))
+        done += said[0]
+        unsure += said[1]
     values, said = _complete(values, table.index)
     done += said
+    if asked["model"] in table:
+        labels(table, [asked["model"]], who="read")
     # Without labels each run is a model of its own.
-    labels = table.get(asked["model"], pd.Series(range(len(table))))
+    models = table.get(asked["model"], pd.Series(range(len(table))))
     # With a column or a unit amiss, doubts of rows are noise.
-    doubted = [] if wrong else _doubts(values, labels, table.index)
+    doubted = [] if wrong else unsure + _doubts(values, models, table.index)
     for name, column in chosen.items():
         wrong += _faults(name, values[name], odd[name], table[column])
     if wrong:
@@ -132,7 +138,9 @@ def _table(source):
     """Return the raw table and its card."""
     if isinstance(source, pd.DataFrame):
         table = source
-        card = dict(source.attrs.get("card") or {"name": "a DataFrame", "rows": len(source)})
+        own = source.attrs.get("card")
+        card = {"name": "a DataFrame", "rows": len(source)}
+        card |= own if isinstance(own, Mapping) else {}
     elif isinstance(source, str | Path):
         path = Path(source)
         require(path.is_file(), f"read: no file {str(source)!r}; the kit's tables: sk.load(name).")
@@ -140,7 +148,8 @@ def _table(source):
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         card = {"name": path.name, "rows": len(table), "sha256": sha256}
     else:
-        raise ValueError(f"read: give a path or a DataFrame, got {type(source).__name__}.")
+        kind = f"{type(source).__name__} {of_another_library(source)}".strip()
+        raise ValueError(f"read: give a path or a DataFrame, got {kind}.")
     require(len(table), f"read: {card['name']} has no rows.")
     again = table.columns[table.columns.duplicated()]
     if len(again):
@@ -155,13 +164,34 @@ def _parse(path):
         require(kind in _ENDINGS, f"the ending {kind!r} is not one of {known}; unpack or export it")
         text = path.read_text(encoding="utf-8-sig")
         if kind in (".jsonl", ".ndjson"):
-            return pd.DataFrame([json.loads(line) for line in text.splitlines() if line.strip()])
-        if kind == ".json":
-            return pd.DataFrame(json.loads(text))
-        return _separated(text)
-    except (ValueError, TypeError) as error:
+            return _records([_json(line) for line in text.splitlines() if line.strip()])
+        return _records(_json(text)) if kind == ".json" else _separated(text)
+    except (ValueError, TypeError, RecursionError) as error:
         # Those of pandas' parser and of text that is not UTF-8 are ValueErrors.
         raise ValueError(f"read: cannot read {path.name}: {' '.join(str(error).split())}") from None
+
+
+def _json(text):
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs):
+    """Return an object of JSON, of which the standard library would keep the last of two keys."""
+    keys = [key for key, _ in pairs]
+    twice = [key for key in keys if keys.count(key) > 1]
+    require(not twice, f"the key {twice[:1]} is twice in one object; keep one")
+    return dict(pairs)
+
+
+def _records(records):
+    table = pd.DataFrame(records)
+    nested = table.columns[table.map(lambda cell: isinstance(cell, dict | list)).any()].tolist()
+    require(
+        not nested,
+        f"{nested} hold lists or objects; a list of flat records is wanted, which "
+        "pandas.json_normalize makes",
+    )
+    return table
 
 
 def _separated(text):
@@ -175,9 +205,10 @@ def _separated(text):
 
 
 def _as_numbers(column):
-    """Return a column of text as numbers if that loses nothing."""
+    """Return a column of text as numbers if that loses nothing, as it does of the label 007."""
     numbers = pd.to_numeric(column, errors="coerce")
-    return numbers if numbers.notna().equals(column.notna()) else column
+    lossless = numbers.notna().equals(column.notna()) and not column.str.match(r"0\d").any()
+    return numbers if lossless else column
 
 
 def _misnamed(table, asked, chosen, units):
@@ -227,34 +258,47 @@ def _converted(values, name, unit):
 
 
 def _numbers(cells, name, unit):
-    """Return a column as floats in base units, which cells are no number, and what was done."""
+    """Return a column as floats in base units, which cells are no number, what was done, doubts."""
     read = [_cell(cell, name) for cell in cells.astype(object).where(cells.notna(), "")]
-    values, suffixed, commas, odd = map(np.array, zip(*read, strict=True))
+    values, suffixed, commas, either, twice, odd = map(np.array, zip(*read, strict=True))
     hows = {
         f"{name}: {many(suffixed, 'cell')} read by the suffix": suffixed,
         f"{name}: {many(commas, 'cell')} read with commas between thousands": commas,
     }
     done = _found(hows, cells.index)
+    # other cells may tell: two commas, or a point after one
+    either = either & (either == commas).all()
+    unsure = {
+        f"{name}: a comma, as in {next(iter(cells[either]), '')!r}, is taken to stand between "
+        "thousands; if it is decimal, write a point": either,
+        f"{name}: an exponent and a suffix, as in {next(iter(cells[twice]), '')!r}": twice,
+    }
     base = _converted(values, name, unit)
     if base is not None:
         values = np.where(suffixed, values, base)
         called = unit if isinstance(unit, str) else f"{unit[0]} at {unit[1]:g} bytes a token"
         done.append(f"{name}: converted from {called} to {_WORTH[name]}")
-    return values, odd, done
+    return values, odd, done, _found(unsure, cells.index)
 
 
 def _cell(cell, name):
-    """Return what a cell is worth, whether it has a suffix, has commas, is no number."""
+    """Return what a cell is worth, and flags.
+
+    Whether it has a suffix, has commas, has one comma only, has an exponent and a suffix, is no
+    number.
+    """
     if is_number(cell):
-        return float(cell), False, False, False
+        return float(cell), False, False, False, False, False
     number, suffix = _NUMBER.fullmatch(str(cell).strip().lower()).groups("")
     commas = "," in number
     # A loss bears no suffix, and the comma of its "2,345" is a decimal one.
     alien = (suffix or commas) if name == "L" else suffix not in {"", *_UNITS[name]}
     if not number or alien:
-        return np.nan, False, False, bool(number or suffix)
-    value = float(number.replace(",", "")) * _UNITS[name].get(suffix, 1.0)
-    return value, bool(suffix), commas, False
+        return np.nan, False, False, False, False, bool(number or suffix)
+    worth = _UNITS[name].get(suffix, 1.0)
+    either, twice = bool(_EITHER.fullmatch(number)), "e" in number and worth > 1
+    value = float(number.replace(",", "")) * worth
+    return value, bool(suffix), commas, either, twice, False
 
 
 @np.errstate(all="ignore")
@@ -278,8 +322,10 @@ def _complete(values, index):
 
 def _faults(name, values, odd, cells):
     """List the cells of a column that cannot be."""
+    first = next(iter(cells[odd]), None)
+    comma = ": for a decimal comma write a point" * ("," in str(first))
     faults = {
-        f"no number, such as {next(iter(cells[odd]), None)!r}": odd,
+        f"no number, such as {first!r:.40}{comma}": odd,
         "missing": np.isnan(values) & ~odd,
         "infinite": np.isinf(values),
         "not positive": values <= 0,
@@ -288,12 +334,12 @@ def _faults(name, values, odd, cells):
     return _found(counted, cells.index, mend="; drop or correct them")
 
 
-def _doubts(values, labels, index):
+def _doubts(values, models, index):
     """List what is improbable, a sentence each, with rows."""
     have = pd.DataFrame(values, columns=list("NDCL"), index=index, dtype=float)
     have = have.where((have > 0) & np.isfinite(have))
     N, D, C, L = (have[name] for name in "NDCL")
-    ratio = C / (6 * N * D)
+    ratio, per = C / (6 * N * D), D / N
     say = ", to be said with units={...}?"
     doubts = {
         f"N: below 1000; is it in M or B{say}": N < 1e3,
@@ -301,6 +347,13 @@ def _doubts(values, labels, index):
         f"C: below 1e+11; is it in PF-days{say}": C < 1e11,
         "L: above 12 nats, worse than guessing among 160,000 tokens; perplexity?": L > 12,
         "L: below 0.7 nats per token; bits per byte, or an accuracy?": L < 0.7,
+        # The tables of the kit go to 4.1e11, 1.5e13 and 3.7e25: margins of 25 and more.
+        "N: above 1e+13 parameters, as no model has; is its unit right?": N > 1e13,
+        "D: above 1e+15 tokens, as no run has seen; is its unit right?": D > 1e15,
+        "C: above 1e+28 FLOP, as no run has cost; is its unit right?": C > 1e28,
+        # There from 1.8e-4, early checkpoints, to 6.4e4: margins of 2 and 15.
+        "D/N: below 0.0001 or above 1e+06 tokens a parameter; are both units right?": (per < 1e-4)
+        | (per > 1e6),
         "C: further from 6ND than attention and embeddings explain": (ratio < 0.75) | (ratio > 1.5),
         "the same run again, to the last digit of its loss": have.duplicated() & L.notna(),
     }
@@ -312,11 +365,11 @@ def _doubts(values, labels, index):
             f"D/N is {per.median():.4g} in every run, so the effects of N and D cannot be told "
             "apart; fit a law in one of them"
         )
-    usual = N.groupby(labels.to_numpy()).transform("median")
+    usual = N.groupby(models.to_numpy()).transform("median")
     sizes = [have[name] for name in "ND" if name in values] or [C]
     worse = L > _MARGIN * _least(sizes[0], sizes[-1], L)
     more = {
-        f"another N than the other runs of the same {labels.name!r}": abs(np.log(N / usual)) > 1e-3,
+        f"another N than the other runs of the same {models.name!r}": abs(np.log(N / usual)) > 1e-3,
         f"L: more than {_MARGIN - 1:.0%} above a run with no more parameters and tokens": worse,
     }
     return lines + _found(more, index)
