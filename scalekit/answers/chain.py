@@ -138,7 +138,8 @@ def chain(step1: Fit, step2: Fit) -> Chain:
     r"""Chain two fits: :math:`z = f_2(f_1(x))`, with an interval that holds the doubt of both.
 
     Draws are paired when both fits were bootstrapped alike (same n, seed, by, stratify) on the same
-    runs (equal values of the link, in one order), else combined as independent. Two steps: Bhagia
+    runs (equal values of the link, in one order), else combined as independent; ``by="auto"`` may
+    choose two columns, so name one. Two steps: Bhagia
     et al. 2024, arXiv:2412.04403; loss, then error: Gadre et al. 2024, arXiv:2403.08540.
 
     Notes

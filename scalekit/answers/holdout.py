@@ -253,11 +253,13 @@ def criteria(found: Fit) -> dict[str, float]:
     n, k, delta = found.n_obs, len(found.params) + 1, found.delta
 
     def minus(log_lam):
-        # the middle of exp(-lam rho) is normal, its tails beyond delta are exponential
+        # half of the middle of exp(-lam rho) is normal, a tail beyond delta exponential
         lam = np.exp(log_lam)
-        middle = np.sqrt(2 * np.pi / lam) * special.erf(delta * np.sqrt(lam / 2))
-        sides = 2 / (lam * delta) * np.exp(-lam * delta**2 / 2)
-        return lam * found.objective + n * np.log(middle + sides)
+        normal = np.sqrt(np.pi / 2 / lam)
+        above = normal * special.erf(delta * np.sqrt(lam / 2))
+        above += np.exp(-lam * delta**2 / 2) / (lam * delta)
+        below = normal if found.loss == "one-sided" else above
+        return lam * found.objective + n * np.log(above + below)
 
     if found.loss == "squared":
         log_l = -0.5 * n * (np.log(2 * np.pi * found.objective / n) + 1)

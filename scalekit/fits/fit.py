@@ -215,8 +215,9 @@ class Fit:
         Returns
         -------
         Fit
-            The same, with `draws` (n rows) and a note on the audit: of 16 resamples solved again
-            from many starts, how many had a lower minimum than the warm start found.
+            The same, with `draws` (n rows). All resamples start from every distinct minimum of the
+            fit; 24 to 48 are solved anew from many starts, and if that finds lower minima all start
+            from these too and others are audited. `draws_note` says what was found.
 
         Notes
         -----

@@ -165,11 +165,11 @@ class Problem:
         """Sum of Huber (or half the sum of squares) with weights w (P, n), shape (P,)."""
         r = self._off(u)
         # r^2/2 up to delta, the line delta (|r| - delta/2) beyond
-        c = self._slope(r, delta)
+        c = self.psi(r, delta)
         total = np.einsum("pn,pn->p", c * (r - 0.5 * c), w)
         return np.where(np.isfinite(total), total, np.inf)
 
-    def _slope(self, r, delta):
+    def psi(self, r, delta):
         """Return the derivative of the loss at residuals r: r within delta, else its end there."""
         # one-sided: a run below the curve counts by its square, however far
         return np.clip(r, -np.inf if self.one_sided else -delta, delta)
@@ -188,7 +188,7 @@ class Problem:
         r = self.target - (np.log(f) if log else f)
         # d(ln f) = df / f
         inverse = 1.0 / f if log else 1.0
-        psi = self._slope(r, delta)
+        psi = self.psi(r, delta)
         if gauss:
             # psi / r
             curvature = np.where(psi == r, 1.0, delta / np.maximum(np.abs(r), 1e-300))

@@ -59,10 +59,10 @@ def _limit(fit, level):
     _, upper = tails(level, "profile")
     if fit.loss == "squared":
         return fit.objective * (1 + stats.t.ppf(upper, free) ** 2 / free)
-    r, w = np.abs(problem.residuals(fit.u[None])[0]), problem.w
-    # means of psi' and of psi^2, the derivative of Huber's loss
-    slope = np.average(r <= problem.delta, weights=w)
-    square = np.average(np.minimum(r, problem.delta) ** 2, weights=w)
+    r, w = problem.residuals(fit.u[None])[0], problem.w
+    psi = problem.psi(r, problem.delta)
+    # means of psi' and of psi^2, the derivative of the loss
+    slope, square = np.average(psi == r, weights=w), np.average(psi**2, weights=w)
     if slope == 0:
         raise FitError(
             "profile: no run lies within delta of the curve, so there is no limit; use a larger "

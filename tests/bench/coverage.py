@@ -26,7 +26,7 @@ from scalekit.book.catalogue import write_catalogue
 from scalekit.tables.load import folder
 from scalekit.words import tails
 
-SETS, DRAWS, LEVELS = 200, 300, (0.8, 0.95)
+SETS, DRAWS, LEVELS = 100, 300, (0.8, 0.95)
 # Besiroglu et al. 2024, arXiv:2404.10102, rounded
 E, A, ALPHA, B, BETA = 1.82, 482.0, 0.348, 2085.0, 0.366
 LAW, CURVE = sk.Law("L(N, D) = E + A/N**alpha + B/D**beta"), sk.Law("L(N) = E + A/N**alpha")
