@@ -52,5 +52,11 @@ def test_one_line_and_no_answer(capsys, answer, expected, options, line):
 def test_bad_exercise():
     with pytest.raises(ValueError, match="no answer can match"):
         check(1, ...)
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="must be numbers, not negative"):
         check(1, 1, rtol=-1)
+
+
+def test_a_tolerance_that_is_no_number_is_refused():
+    for near in ({"rtol": float("nan")}, {"atol": float("nan")}):
+        with pytest.raises(ValueError, match="must be numbers, not negative"):
+            check(1.0, 1.0, **near)

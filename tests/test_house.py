@@ -108,11 +108,11 @@ def test_the_core_is_read_in_an_afternoon():
     core = ("formulas", "fits", "words")
     tables = ("tables.load", "tables.check")
     parts = [n for n in MODULES if n.split(".")[0] in core or n in tables]
-    assert sum(thinness(MODULES[name]) for name in parts) <= 2100
+    assert sum(thinness(MODULES[name]) for name in parts) <= 2120
 
 
 def test_the_package_is_thin():
-    assert sum(thinness(tree) for tree in MODULES.values()) <= 4250
+    assert sum(thinness(tree) for tree in MODULES.values()) <= 4270
 
 
 def test_it_is_counted_so_that_density_buys_nothing():
@@ -124,7 +124,7 @@ def test_it_is_counted_so_that_density_buys_nothing():
 
 def test_it_is_short():
     lines = [path.read_text("utf-8").count("\n") for path in PACKAGE.rglob("*.py")]
-    assert sum(lines) <= 7750
+    assert sum(lines) <= 7770
 
 
 def test_every_public_name_has_hints():

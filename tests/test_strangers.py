@@ -51,9 +51,12 @@ ENDLESS = [
     "A*N**(9**9**9)",
     "A*N*sin(exp(exp(99)))",
     "A*N*tanh(log(log(1)))",
+    "A*N*(9**b)**(10**9/b)",
+    "A*N*exp(pi*log(9*N)*10**8)",
 ]
 # derivatives that grow with every level or name
 SWOLLEN = [
+    "A*N*(b/" + "9" * 290 + ")**(1/" + "9" * 250 + ")",
     nested("tanh($ + b)", 30),
     nested("tanh($ + b)", 9),
     nested("(1 + $)**b", 25),
@@ -78,6 +81,30 @@ def test_numbers_that_would_take_for_ever_are_refused_at_once(right):
     ):
         Law(f"L(N) = {right}")
     assert time.process_time() - start < PATIENCE
+
+
+@pytest.mark.parametrize(
+    "right",
+    ["A*N + (-A)**b", "A*N + sqrt(-A)", "A*(N - N)**(-b)", "A*N/(1 - b/b)", "A*N + (-2)**b"],
+)
+def test_what_is_no_real_number_is_refused(right):
+    with pytest.raises(ValueError, match=r"Law: .*(not a real|divides by zero|not a finite)"):
+        Law(f"L(N) = {right}")
+
+
+def test_a_law_that_is_read_prints():
+    for right in (
+        "A*N*Max(1, 2)",
+        "A*" + "*".join(f"(b + {i}*N)" for i in range(30)),
+        "A*tanh(.5)*N",
+    ):
+        assert Law(f"L(N) = {right}").latex.startswith("L(N) = ")
+
+
+def test_powers_of_negative_numbers_have_no_value():
+    kernel = Law("L(N) = A*N*(-N)**b").kernel((False,))
+    f, g, h = kernel.derivatives([np.array([2.0])], np.array([[1.0, 0.5]]))
+    assert np.isnan(f).all() and np.isnan(g).all() and np.isnan(h).all()
 
 
 @pytest.mark.parametrize("right", SWOLLEN, ids=range(len(SWOLLEN)))

@@ -132,13 +132,13 @@ def _held_out(law, below, above, draws, cluster, options):
     row |= found.params
     try:
         row |= score(above[law.output], found.predict(above))
+        if draws:
+            # as `predict` gives it, without its warning: the reach is in the row
+            band = intervals(found, above[list(law.inputs)], 0.95, law=True).set_axis(above.index)
+            row["coverage"] = above[law.output].between(band["pred_low"], band["pred_high"]).mean()
     except ValueError as e:
-        # beyond the cutoff the law is not finite, or not positive
-        return row | {"error": str(e)}
-    if draws:
-        # as `predict` gives it, without its warning: the reach is in the row
-        band = intervals(found, above[list(law.inputs)], 0.95, law=True).set_axis(above.index)
-        row["coverage"] = above[law.output].between(band["pred_low"], band["pred_high"]).mean()
+        # beyond the cutoff the law, or one of the draws, is not finite, or not positive
+        row["error"] = str(e)
     return row
 
 

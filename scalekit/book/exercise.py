@@ -44,8 +44,8 @@ def check(
     if rtol is None and atol is None:
         rtol = 0.01
     rtol, atol = rtol or 0.0, atol or 0.0
-    if rtol < 0 or atol < 0:
-        raise ValueError(f"check: rtol {rtol} and atol {atol} must not be negative.")
+    if not (rtol >= 0 and atol >= 0):
+        raise ValueError(f"check: rtol {rtol} and atol {atol} must be numbers, not negative.")
     answer, expected = _plain(answer), _plain(expected)
     print(f"{name}: {_verdict(answer, expected, rtol=rtol, atol=atol, low=low, high=high)}")
 

@@ -152,7 +152,7 @@ class Fit:
 
         Beyond the runs the intervals hold the law's own error, unless `law` is False:
 
-        .. math:: \tau^2 = (0.35\,\Delta)^2 + (1.5\,s)^2 \ln \mathrm{reach}
+        .. math:: \tau^2 = (0.4\,\Delta)^2 + (1.5\,s)^2 \ln \mathrm{reach}
 
         with the change that the law promises between the runs and the point, :math:`\Delta`, and
         the residual standard deviation, s. Reach is the largest ratio of an input to the nearest

@@ -96,7 +96,9 @@ class Kernel:
         # constants come as numbers, the rest as (P, n): one array holds them all
         out = np.empty((len(p), len(parts), len(x[0])))
         for i, part in enumerate(parts):
-            out[:, i] = part
+            # a power of a negative number has no value
+            real = part if np.isrealobj(part) else np.where(np.imag(part), np.nan, np.real(part))
+            out[:, i] = real
         return out[:, 0], out[:, 1 : 1 + self.k], out[:, 1 + self.k :]
 
 

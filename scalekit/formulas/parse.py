@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import sympy
 from sympy.core.logic import fuzzy_and, fuzzy_or
+from sympy.core.parameters import global_parameters
 
 from scalekit.words import nearest
 
@@ -21,6 +22,11 @@ class Tanh(sympy.Function):
     """The hyperbolic tangent, unevaluated: sympy's own takes minutes where it is nested."""
 
     nargs = 1
+
+    @classmethod
+    def eval(cls, x):
+        """Compute it of a number."""
+        return sympy.tanh(x) if x.is_Number else None
 
     def fdiff(self, argindex=1):
         """Return the slope."""
@@ -150,6 +156,8 @@ _MAX_CHARACTERS = 2000
 _LARGEST = 1e300
 # A power that is a number; beyond it, exact arithmetic on what stands under it would take minutes.
 _MAX_POWER = 100
+# Whole numbers, and those of a ratio, that stay exact; operations in a row, each a level to print.
+_EXACT, _MAX_ROW = 1000, 150
 # Levels of nesting, and names: derivatives grow with the square of both.
 _MAX_DEPTH, _MAX_NAMES = 20, 40
 
@@ -207,7 +215,8 @@ def names(tree: ast.expr) -> list[str]:
 
 
 def _checked(name):
-    reserved = name in FUNCTIONS or name == "pi"
+    # and the names that a compiled law gives to functions
+    reserved = name in (*FUNCTIONS, *_BY_NUMPY, "pi")
     if reserved or name.startswith("_") or name.endswith("__") or not name.isascii():
         raise ValueError(
             f"Law: {name!r} cannot name an input or parameter; use letters, digits and _ in the "
@@ -225,23 +234,38 @@ def to_sympy(tree: ast.expr, symbols: Mapping):
     Whatever is not listed is refused, with the offending piece.
     """
     try:
-        found = _build(tree, symbols)
+        long = _depth(tree, lambda node: list(ast.iter_child_nodes(node))) > _MAX_ROW
+        found = None if long else _build(tree, symbols)
     except RecursionError:
         found = None
-    if found is None or _depth(found) > _MAX_DEPTH:
-        raise ValueError(f"Law: the formula is nested too deeply; at most {_MAX_DEPTH} levels.")
-    # products of numbers, exactly
-    for number in found.atoms(sympy.Rational):
-        if max(abs(number.p), number.q) > _LARGEST:
-            raise ValueError(f"Law: the formula holds a number of more than {_LARGEST:g}.")
+    # printed, a sum or product is nested as it was written
+    computed = global_parameters.evaluate
+    if found is None or (computed and _depth(found, lambda expr: expr.args) > _MAX_DEPTH):
+        raise ValueError(
+            f"Law: the formula is nested too deeply; at most {_MAX_DEPTH} levels, and {_MAX_ROW} "
+            "operations in a row."
+        )
+    if computed and found.has(sympy.zoo, sympy.oo, sympy.nan, sympy.I):
+        raise ValueError(f"Law: {ast.unparse(tree)[:60]!r} is not a real, finite number.")
     count = len(found.free_symbols)
     if count > _MAX_NAMES:
         raise ValueError(f"Law: the formula holds {count} names; at most {_MAX_NAMES} are read.")
     return found
 
 
-def _depth(expr):
-    return 1 + max(map(_depth, expr.args), default=0)
+def _depth(node, parts):
+    return 1 + max((_depth(part, parts) for part in parts(node)), default=0)
+
+
+def _tamed(value):
+    """Turn the number before a term into a float unless it is small: exact ones grow for ever."""
+    factor, rest = value.as_coeff_Mul()
+    if not global_parameters.evaluate or not factor.is_real:
+        return value
+    if abs(factor) > _LARGEST:
+        raise ValueError(f"Law: the formula holds a number of more than {_LARGEST:g}.")
+    exact = factor.is_Rational and max(abs(factor.p), factor.q) <= _EXACT
+    return value if exact else sympy.Float(factor) * rest
 
 
 def _build(node, symbols):
@@ -255,7 +279,8 @@ def _build(node, symbols):
         case ast.UnaryOp() if type(node.op) in _SIGNS:
             return _SIGNS[type(node.op)](_build(node.operand, symbols))
         case ast.BinOp() if type(node.op) in _OPERATORS:
-            return _operation(node, _build(node.left, symbols), _build(node.right, symbols))
+            left, right = _build(node.left, symbols), _build(node.right, symbols)
+            return _tamed(_operation(node, left, right))
         case ast.Call(func=ast.Name()) if node.func.id in FUNCTIONS:
             return _function(node, [_build(argument, symbols) for argument in node.args])
     called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
@@ -272,7 +297,7 @@ def _number(node):
         raise ValueError(f"Law: {text} is not a number.")
     if abs(node.value) > _LARGEST:
         raise ValueError(f"Law: the number {text[:40]} is too large for a formula.")
-    return sympy.sympify(node.value)
+    return _tamed(sympy.sympify(node.value))
 
 
 def _operation(node, left, right):
@@ -289,6 +314,9 @@ def _operation(node, left, right):
 
 def _power(base, exponent, node):
     """Raise to a power; two numbers as floats, so that 9**9**9 is refused instead of computed."""
+    symbolic = base.free_symbols or exponent.free_symbols
+    if symbolic and base.is_negative and not exponent.is_integer:
+        raise ValueError(f"Law: {ast.unparse(node)[:60]!r} is not a real number.")
     if exponent.free_symbols:
         return base**exponent
     if base.free_symbols:
@@ -300,7 +328,7 @@ def _power(base, exponent, node):
         value = math.inf
     if isinstance(value, complex) or not math.isfinite(value):
         raise ValueError(f"Law: {ast.unparse(node)!r} is not a finite number.")
-    whole = value == int(value) and abs(value) < 2**53
+    whole = value == int(value) and abs(value) <= _EXACT
     return sympy.sympify(int(value) if whole else value)
 
 
@@ -320,12 +348,14 @@ def _function(node, arguments):
     if node.keywords or not (1 + several <= count <= 1 + 19 * several):
         wanted = "two or more arguments" if several else "one argument"
         raise ValueError(f"Law: {ast.unparse(node)!r}: {name} takes {wanted}.")
-    if not any(argument.free_symbols for argument in arguments):
+    constant = not any(argument.free_symbols for argument in arguments)
+    # printed, all stands as it was written
+    if constant and global_parameters.evaluate:
         return _constant(node, [sympy.Float(argument) for argument in arguments])
     if name == "exp":
         # exp(9*log(x)) is x**9 to sympy
         for term in sympy.Add.make_args(arguments[0]):
-            factor, rest = term.as_coeff_Mul()
+            factor, rest = term.as_independent(*term.free_symbols, as_Add=False)
             if isinstance(rest, sympy.log):
                 _check_power(sympy.exp(rest), factor, node)
     return FUNCTIONS[name](*arguments)
