@@ -1,5 +1,6 @@
 """Approach 3: algebra and brute force reproduced, intervals from draws, refusals that say why."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -173,7 +174,11 @@ def test_the_loss_of_an_optimum_has_the_interval_of_its_prediction(fit):
 
 def test_past_ten_times_beyond_the_runs_a_warning_says_so(fit):
     with pytest.warns(UserWarning, match="optimal: 1 of 2 points lie more than ten times beyond"):
-        sk.optimal(fit, C=[1e20, 3e25])
+        sk.optimal(with_draws(fit, 20), C=[1e20, 3e25])
+    # without an interval there is nothing to be warned of; the reach is in the table
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sk.optimal(fit, C=[1e20, 3e25])["reach"][1] > 10
 
 
 def test_draws_without_an_optimum_may_be_as_many_as_the_tails(fit):

@@ -132,7 +132,7 @@ def optimal(
     if draws is not None:
         found = widened(fit.space, best["L"][0], out[["L_low", "L_high"]].T, error, level)
         out[["L_low", "L_high"]] = found.T
-    reach.warn_far("optimal", out["reach"].to_numpy())
+        reach.warn_far("optimal", out["reach"].to_numpy())
     return out
 
 

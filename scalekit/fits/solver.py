@@ -296,6 +296,7 @@ def apart(problem, u):
     return u[np.sort(_meet(problem, u)[0])] if len(u) else u
 
 
+@np.errstate(all="ignore")
 def regrow(problem, u, w=None, sizes=SIZES):
     """Look for a lower minimum from each u (P, K): with a parameter held at many values, released.
 
