@@ -338,3 +338,25 @@ def test_bad_input(fit240, drawn240):
         one.bootstrap(10, by="one")
     with pytest.raises(ValueError, match=r"predict: this fit has no draws"):
         fit240.predict(N=1e9, D=1e9, level=0.9)
+
+
+def test_a_resample_that_fixes_nothing_is_left_out_and_counted():
+    # Five models, whole: a resample of one model five times holds a single N for two parameters.
+    # What a solver returns there is rounding, so a quantile could move from machine to machine.
+    runs = curve(5).assign(model=list("abcde"))
+    runs["L"] *= np.exp(np.random.default_rng(0).normal(0, 0.01, 5))
+    fit = sk.fit("L(N) = (N_c/N)**alpha", runs, loss="squared").bootstrap(2000, by="model")
+    rng = np.random.default_rng(0)
+    drawn = np.sort(rng.integers(0, 5, (2000, 5)))
+    alike = int((drawn[:, 0] == drawn[:, -1]).sum())
+    assert alike > 0 and len(fit.draws) == 2000 - alike
+    assert f"Left out: {alike} with fewer inputs than the law has parameters." in fit.draws_note
+
+
+def test_most_resamples_must_fix_the_parameters():
+    # five models and four parameters: (5! + 5*240)/5**5 = 42 % of the resamples hold four or five
+    runs = curve(5).assign(model=list("abcde"))
+    runs["L"] *= np.exp(np.random.default_rng(0).normal(0, 0.01, 5))
+    fit = sk.fit("L(N) = E + A/(N + N_0)**alpha", runs)
+    with pytest.raises(sk.FitError, match=r"^bootstrap: \d+ of 400 resamples hold fewer inputs"):
+        fit.bootstrap(400, by="model")

@@ -187,12 +187,13 @@ def test_one_run_more_than_parameters():
 def test_as_many_unlike_runs_as_parameters():
     law = sk.Law(FLOOR)
     assert enough(law, [1, 2, 3, 3, 3], y=[1, 2, 3, 3, 3])
-    # unlike in the output alone, or in one input
-    assert enough(law, [1, 2, 2, 2], y=[1, 2, 3, 3])
+    # unlike in one of two inputs
+    assert enough(sk.Law("L(N, D) = E + A/N**alpha*D"), [1, 1, 2, 2], [3, 1, 2, 2], y=[1, 2, 3, 3])
     with pytest.raises(
-        sk.FitError, match=r"^fit: 5 runs, of which only 2 differ, cannot fix 3 parameters\.$"
+        sk.FitError, match=r"^fit: 5 runs at only 2 different N cannot fix 3 parameters; add runs"
     ):
-        enough(law, [1, 2, 2, 2, 2], y=[1, 2, 2, 2, 2])
+        # runs that differ in their output alone tell nothing more
+        enough(law, [1, 2, 2, 2, 2], y=[1, 2, 3, 4, 5])
 
 
 def test_an_input_must_vary():

@@ -16,6 +16,8 @@ _ONE_IN, _FEWEST, _MOST, _AUDIT_STARTS = 64, 24, 48, 4
 _THINNED = 2048
 # Minima found by an audit that all resamples are then started from.
 _NEW_STARTS = 6
+# With so many units to draw from, no resample holds fewer than a dozen inputs: chance 1e-36.
+_PLENTY = 64
 # A minimum is lower if it is so by this share of the objective.
 _LOWER = 1e-6
 # Relative decrease, promised by the quadratic model, of the last step that a draw takes.
@@ -33,17 +35,24 @@ def bootstrap(fit, n, seed, by, stratify):
     by = _cluster(fit, stratify) if auto else by
     resamples = Resamples(fit, int(n), seed, by, stratify)
     few = _too_few(resamples, by, stratify)
-    u, value, audit, doubts = _all_minima(fit, resamples)
+    open_ended = resamples.inputs() < len(fit.u)
+    if open_ended.mean() > 0.5:
+        raise FitError(
+            f"bootstrap: {open_ended.sum()} of {n} resamples hold fewer inputs than the law has "
+            "parameters, so nothing fixes these; the law leans on too few runs."
+        )
+    u, value, audit, doubts = _all_minima(fit, resamples, np.flatnonzero(~open_ended))
     problem = fit.problem
     # no narrower than the noise that the user knows of allows
     u = problem.clip(fit.u + fit.floor * (u - fit.u))
     with np.errstate(over="ignore"):
         raw = problem.to_raw(u)
     near = (np.abs(raw) < _LARGEST).all(1)
-    good = np.isfinite(value) & near
-    if good.mean() < 0.95:
+    good = np.isfinite(value) & near & ~open_ended
+    failed = n - good.sum() - open_ended.sum()
+    if failed > 0.05 * n:
         raise FitError(
-            f"bootstrap: {(~good).sum()} of {n} resamples could not be fitted, or only by a "
+            f"bootstrap: {failed} of {n} resamples could not be fitted, or only by a "
             "parameter beyond the largest number; the law leans on too few runs."
         )
     draws = pd.DataFrame(raw[good], np.flatnonzero(good), list(fit.params.index))
@@ -57,6 +66,8 @@ def bootstrap(fit, n, seed, by, stratify):
         note += f" Rows of one {fit.cluster.column} came apart, though they are not independent."
     if not near.all():
         note += f" Left out: {(~near).sum()} whose parameters pass {_LARGEST:g}."
+    if open_ended.any():
+        note += f" Left out: {open_ended.sum()} with fewer inputs than the law has parameters."
     at_edge = (u <= problem.lo + 1e-6) | (u >= problem.hi - 1e-6)
     edges = draws.columns[at_edge.mean(0) > 0.01]
     if len(edges):
@@ -92,6 +103,18 @@ class Resamples:
         for i in range(0, self.n, step):
             part = slice(i, min(i + step, self.n))
             yield part, self.counts(rng, part.stop - i)[:, self.problem.order] * self.problem.w
+
+    def inputs(self):
+        """Count the different inputs that each resample holds, (n,)."""
+        x = np.array(self.problem.raw_x)
+        # rows of equal inputs, side by side, and where each begins
+        order = np.lexsort(x)
+        new = np.append(True, (np.diff(x[:, order]) != 0).any(0))
+        if sum(unit.max() + 1 for unit in self.units) > _PLENTY:
+            return np.full(self.n, new.sum())
+        begins = np.flatnonzero(new)
+        held = (np.maximum.reduceat(w[:, order], begins, axis=1) > 0 for _, w in self.parts())
+        return np.concatenate([part.sum(1) for part in held])
 
     def counts(self, rng, n):
         """Draw how often each row of the table counts in each of n resamples, (n, rows)."""
@@ -144,29 +167,35 @@ def _codes(fit, column, what):
 # minima -------------------------------------------------------------------------------------------
 
 
-def _all_minima(fit, resamples):
+def _all_minima(fit, resamples, fixed):
     """Minima of all resamples (n, K), their objectives, and what the audit says of them.
 
-    Each resample starts from every distinct minimum of the fit. Some are solved anew from many
-    starts; where that finds lower minima, all start from these too, and others are audited.
+    Each resample starts from every distinct minimum of the fit. Some of those `fixed` by their runs
+    are solved anew from many starts; where that finds lower minima, all start from these too, and
+    others are audited.
     """
     n = resamples.n
     u, value = np.empty((n, len(fit.u))), np.full(n, np.inf)
     few = int(np.clip(n // _ONE_IN, _FEWEST, _MOST))
-    few = min(few, n, max(2, _AUDITED // fit.n_obs))
+    few = min(few, len(fixed), max(2, _AUDITED // fit.n_obs))
     _descend(fit, resamples, fit.minima, u, value)
-    rows = np.linspace(0, n - 1, few).astype(int)
+    rows = fixed[_spaced(len(fixed), few)]
     lower, most, found = _audit(fit, resamples, rows, u, value)
     said = f"Audit: {few} resamples solved anew from many starts: {_count(lower)}"
     if lower:
         said += f" (by {most:.1e} of the objective at most), so all were started from these too"
         _descend(fit, resamples, found, u, value)
-        rows = np.setdiff1d(np.linspace(0, n - 1, 2 * few).astype(int), rows)
+        rows = np.setdiff1d(fixed[_spaced(len(fixed), 2 * few)], rows)
         lower, most, _ = _audit(fit, resamples, rows, u, value)
         others = f"; of {len(rows)} others {_count(lower)}" * bool(len(rows))
         said += others + f" (by {most:.1e})" * bool(lower)
     doubt = f"The bootstrap's minima are not all global ({lower} of {len(rows)} audited were not)."
     return u, value, f"{said}.", (doubt,) if lower > len(rows) / 10 else ()
+
+
+def _spaced(n, few):
+    """Places of a few among n, evenly spaced."""
+    return np.linspace(0, n - 1, few).astype(int)
 
 
 def _count(lower):

@@ -99,17 +99,18 @@ def refuse_too_little(law, x, y):
     k = len(law.params)
     if len(y) <= k:
         raise ValueError(f"fit: {k} parameters need at least {k + 1} runs, got {len(y)}.")
-    distinct = len(pd.DataFrame(dict(enumerate([*x, y]))).drop_duplicates())
-    if distinct < k:
-        raise FitError(
-            f"fit: {len(y)} runs, of which only {distinct} differ, cannot fix {k} parameters."
-        )
     for name, column in zip(law.inputs, x, strict=True):
         if np.ptp(column) <= 1e-12 * np.abs(column).max():
             raise FitError(
                 f"fit: the input {name} is {column[0]:.4g} in every run, so its effect cannot be "
                 "told; vary it, or use a law without it."
             )
+    distinct = len(pd.DataFrame(dict(enumerate(x))).drop_duplicates())
+    if distinct < k:
+        raise FitError(
+            f"fit: {len(y)} runs at only {distinct} different {', '.join(law.inputs)} cannot fix "
+            f"{k} parameters; add runs elsewhere, or use a law with fewer."
+        )
     if len(x) == 2 and all((column > 0).all() for column in x):
         _refuse_a_line(law.inputs, *np.log(x))
 
