@@ -35,25 +35,21 @@ def bootstrap(fit, n, seed, by, stratify):
     by = _cluster(fit, stratify) if auto else by
     resamples = Resamples(fit, int(n), seed, by, stratify)
     few = _too_few(resamples, by, stratify)
-    open_ended = resamples.inputs() < len(fit.u)
-    if open_ended.mean() > 0.5:
-        raise FitError(
-            f"bootstrap: {open_ended.sum()} of {n} resamples hold fewer inputs than the law has "
-            "parameters, so nothing fixes these; the law leans on too few runs."
-        )
-    u, value, audit, doubts = _all_minima(fit, resamples, np.flatnonzero(~open_ended))
-    problem = fit.problem
+    fixed = resamples.hold(len(fit.u))
+    loose = f"{(~fixed).sum()} of {n} resamples hold fewer inputs than the law has parameters"
+    if fixed.mean() < 0.5:
+        raise FitError(f"bootstrap: {loose}; the law leans on too few runs.")
+    u, value, audit, doubts = _all_minima(fit, resamples, np.flatnonzero(fixed))
     # no narrower than the noise that the user knows of allows
-    u = problem.clip(fit.u + fit.floor * (u - fit.u))
+    u = fit.problem.clip(fit.u + fit.floor * (u - fit.u))
     with np.errstate(over="ignore"):
-        raw = problem.to_raw(u)
-    near = (np.abs(raw) < _LARGEST).all(1)
-    good = np.isfinite(value) & near & ~open_ended
-    failed = n - good.sum() - open_ended.sum()
-    if failed > 0.05 * n:
+        raw = fit.problem.to_raw(u)
+    near = (np.abs(raw) < _LARGEST).all(1) | ~fixed
+    good = np.isfinite(value) & near & fixed
+    if good.sum() < 0.95 * fixed.sum():
         raise FitError(
-            f"bootstrap: {failed} of {n} resamples could not be fitted, or only by a "
-            "parameter beyond the largest number; the law leans on too few runs."
+            f"bootstrap: {(fixed & ~good).sum()} of {n} resamples could not be fitted, or only by "
+            "a parameter beyond the largest number; the law leans on too few runs."
         )
     draws = pd.DataFrame(raw[good], np.flatnonzero(good), list(fit.params.index))
     # what `chain` pairs draws by
@@ -66,9 +62,9 @@ def bootstrap(fit, n, seed, by, stratify):
         note += f" Rows of one {fit.cluster.column} came apart, though they are not independent."
     if not near.all():
         note += f" Left out: {(~near).sum()} whose parameters pass {_LARGEST:g}."
-    if open_ended.any():
-        note += f" Left out: {open_ended.sum()} with fewer inputs than the law has parameters."
-    at_edge = (u <= problem.lo + 1e-6) | (u >= problem.hi - 1e-6)
+    if not fixed.all():
+        note += f" Left out: {loose}."
+    at_edge = (u <= fit.problem.lo + 1e-6) | (u >= fit.problem.hi - 1e-6)
     edges = draws.columns[at_edge.mean(0) > 0.01]
     if len(edges):
         note += f" At a bound in some resamples: {', '.join(edges)}."
@@ -104,17 +100,15 @@ class Resamples:
             part = slice(i, min(i + step, self.n))
             yield part, self.counts(rng, part.stop - i)[:, self.problem.order] * self.problem.w
 
-    def inputs(self):
-        """Count the different inputs that each resample holds, (n,)."""
-        x = np.array(self.problem.raw_x)
-        # rows of equal inputs, side by side, and where each begins
-        order = np.lexsort(x)
-        new = np.append(True, (np.diff(x[:, order]) != 0).any(0))
+    def hold(self, k):
+        """Say which resamples hold runs at k different inputs or more, (n,)."""
         if sum(unit.max() + 1 for unit in self.units) > _PLENTY:
-            return np.full(self.n, new.sum())
-        begins = np.flatnonzero(new)
-        held = (np.maximum.reduceat(w[:, order], begins, axis=1) > 0 for _, w in self.parts())
-        return np.concatenate([part.sum(1) for part in held])
+            return np.full(self.n, True)
+        which = np.unique(self.problem.raw_x, axis=1, return_inverse=True)[1].ravel()
+        # rows of equal inputs side by side, and where each begins
+        order, begins = np.argsort(which), np.flatnonzero(np.diff(np.sort(which), prepend=-1))
+        held = (np.add.reduceat(w[:, order], begins, axis=1) > 0 for _, w in self.parts())
+        return np.vstack([*held]).sum(1) >= k
 
     def counts(self, rng, n):
         """Draw how often each row of the table counts in each of n resamples, (n, rows)."""
@@ -179,23 +173,18 @@ def _all_minima(fit, resamples, fixed):
     few = int(np.clip(n // _ONE_IN, _FEWEST, _MOST))
     few = min(few, len(fixed), max(2, _AUDITED // fit.n_obs))
     _descend(fit, resamples, fit.minima, u, value)
-    rows = fixed[_spaced(len(fixed), few)]
+    rows = fixed[np.linspace(0, len(fixed) - 1, few).astype(int)]
     lower, most, found = _audit(fit, resamples, rows, u, value)
     said = f"Audit: {few} resamples solved anew from many starts: {_count(lower)}"
     if lower:
         said += f" (by {most:.1e} of the objective at most), so all were started from these too"
         _descend(fit, resamples, found, u, value)
-        rows = np.setdiff1d(fixed[_spaced(len(fixed), 2 * few)], rows)
+        rows = np.setdiff1d(fixed[np.linspace(0, len(fixed) - 1, 2 * few).astype(int)], rows)
         lower, most, _ = _audit(fit, resamples, rows, u, value)
         others = f"; of {len(rows)} others {_count(lower)}" * bool(len(rows))
         said += others + f" (by {most:.1e})" * bool(lower)
     doubt = f"The bootstrap's minima are not all global ({lower} of {len(rows)} audited were not)."
     return u, value, f"{said}.", (doubt,) if lower > len(rows) / 10 else ()
-
-
-def _spaced(n, few):
-    """Places of a few among n, evenly spaced."""
-    return np.linspace(0, n - 1, few).astype(int)
 
 
 def _count(lower):
@@ -262,12 +251,8 @@ def solve_again(fit, weights):
     wide = widest or 4 * few.delta
     u, _ = solver.newton(few, u, w, delta=wide, steps=300, tol=1e-8, gauss=True)
     u, value = solver.descend(few, u, w, widest=widest)
-    u, _ = _best(u.reshape(m, -1, u.shape[1]), value.reshape(m, -1))
+    # the lowest of each resample
+    best = np.where(np.isfinite(value), value, np.inf).reshape(m, -1).argmin(1)
+    u = u.reshape(m, -1, u.shape[1])[np.arange(m), best]
     u, _ = solver.regrow(few, u, thinned, solver.SIZES[1::3])
     return solver.newton(fit.problem, u, weights)
-
-
-def _best(u, value):
-    """Pick the lowest of each row: u (m, starts, K) and value (m, starts)."""
-    rows, best = np.arange(len(u)), np.where(np.isfinite(value), value, np.inf).argmin(1)
-    return u[rows, best], value[rows, best]

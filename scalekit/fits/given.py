@@ -24,11 +24,8 @@ def table(law, runs, loss, delta, space, weights, who):
     require(positive_number, f"{who}: delta must be a positive number, got {delta!r}.")
     positive = [*law.positive_inputs, *[law.output] * (space == "log")]
     got = columns(runs, [*law.inputs, law.output], who=who, positive=positive)
-    return [got[name] for name in law.inputs], got[law.output], _weights(weights, runs, who)
-
-
-def _weights(weights, runs, who):
-    return np.ones(len(runs)) if weights is None else _by_row("weights", weights, runs, who)
+    w = np.ones(len(runs)) if weights is None else _by_row("weights", weights, runs, who)
+    return [got[name] for name in law.inputs], got[law.output], w
 
 
 def _by_row(what, values, runs, who):

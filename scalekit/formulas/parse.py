@@ -67,8 +67,11 @@ class _Extreme(sympy.Function):
 
     def fdiff(self, argindex=1):
         """Return the slope in an argument: one if it is taken, else zero."""
-        first = self.first(*self.args)
+        first = AtLeast(*self.args[:: self.direction])
         return first if argindex == 1 else 1 - first
+
+    def _eval_is_positive(self):
+        return self.some(a.is_positive for a in self.args)
 
     def _latex(self, printer, exp=None):
         # as written: Max(a, b, c), not pairs of pairs
@@ -97,29 +100,13 @@ def _in_pairs(kind, terms):
 class Larger(_Extreme):
     """The larger of two."""
 
-    word, pick = "max", staticmethod(max)
-
-    @staticmethod
-    def first(a, b):
-        """Say where the first is taken."""
-        return AtLeast(a, b)
-
-    def _eval_is_positive(self):
-        return fuzzy_or(a.is_positive for a in self.args)
+    word, direction, pick, some = "max", 1, staticmethod(max), staticmethod(fuzzy_or)
 
 
 class Smaller(_Extreme):
     """The smaller of two."""
 
-    word, pick = "min", staticmethod(min)
-
-    @staticmethod
-    def first(a, b):
-        """Say where the first is taken."""
-        return AtLeast(b, a)
-
-    def _eval_is_positive(self):
-        return fuzzy_and(a.is_positive for a in self.args)
+    word, direction, pick, some = "min", -1, staticmethod(min), staticmethod(fuzzy_and)
 
 
 FUNCTIONS = {
