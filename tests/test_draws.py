@@ -362,3 +362,14 @@ def test_most_resamples_must_fix_the_parameters():
     fit = sk.fit("L(N) = E + A/(N + N_0)**alpha", runs)
     with pytest.raises(sk.FitError, match=r"^bootstrap: \d+ of 400 resamples hold fewer inputs"):
         fit.bootstrap(400, by="model")
+
+
+def test_many_rows_may_hold_few_inputs():
+    # 80 rows at three inputs, one of them with a single row: (79/80)**80 of the resamples miss it
+    runs = curve(3).loc[[0] * 40 + [1] * 39 + [2]].reset_index(drop=True)
+    runs["L"] *= np.exp(np.random.default_rng(0).normal(0, 0.01, 80))
+    fit = sk.fit(FLOOR, runs).bootstrap(1000, by=None)
+    missed = 1000 - len(fit.draws)
+    share = (79 / 80) ** 80
+    assert abs(missed / 1000 - share) < 4 * np.sqrt(share * (1 - share) / 1000)
+    assert f"Left out: {missed} of 1000 resamples hold fewer inputs" in fit.draws_note

@@ -16,8 +16,6 @@ _ONE_IN, _FEWEST, _MOST, _AUDIT_STARTS = 64, 24, 48, 4
 _THINNED = 2048
 # Minima found by an audit that all resamples are then started from.
 _NEW_STARTS = 6
-# With so many units to draw from, no resample holds fewer than a dozen inputs: chance 1e-36.
-_PLENTY = 64
 # A minimum is lower if it is so by this share of the objective.
 _LOWER = 1e-6
 # Relative decrease, promised by the quadratic model, of the last step that a draw takes.
@@ -64,7 +62,7 @@ def bootstrap(fit, n, seed, by, stratify):
         note += f" Left out: {(~near).sum()} whose parameters pass {_LARGEST:g}."
     if not fixed.all():
         note += f" Left out: {loose}."
-    at_edge = (u <= fit.problem.lo + 1e-6) | (u >= fit.problem.hi - 1e-6)
+    at_edge = (u[good] <= fit.problem.lo + 1e-6) | (u[good] >= fit.problem.hi - 1e-6)
     edges = draws.columns[at_edge.mean(0) > 0.01]
     if len(edges):
         note += f" At a bound in some resamples: {', '.join(edges)}."
@@ -102,13 +100,12 @@ class Resamples:
 
     def hold(self, k):
         """Say which resamples hold runs at k different inputs or more, (n,)."""
-        if sum(unit.max() + 1 for unit in self.units) > _PLENTY:
-            return np.full(self.n, True)
-        which = np.unique(self.problem.raw_x, axis=1, return_inverse=True)[1].ravel()
+        x = np.array(self.problem.raw_x)
         # rows of equal inputs side by side, and where each begins
-        order, begins = np.argsort(which), np.flatnonzero(np.diff(np.sort(which), prepend=-1))
+        order = np.lexsort(x)
+        begins = np.flatnonzero(np.append(True, np.diff(x[:, order]).any(0)))
         held = (np.add.reduceat(w[:, order], begins, axis=1) > 0 for _, w in self.parts())
-        return np.vstack([*held]).sum(1) >= k
+        return np.concatenate([part.sum(1) for part in held]) >= k
 
     def counts(self, rng, n):
         """Draw how often each row of the table counts in each of n resamples, (n, rows)."""

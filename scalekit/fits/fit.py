@@ -215,9 +215,11 @@ class Fit:
         Returns
         -------
         Fit
-            The same, with `draws` (n rows). All resamples start from every distinct minimum of the
-            fit; 24 to 48 are solved anew from many starts, and if that finds lower minima all start
-            from these too and others are audited. `draws_note` says what was found.
+            The same, with `draws` (n rows, but for those beyond all numbers and those with fewer
+            different inputs than parameters). All resamples start from every distinct minimum of
+            the fit; 24 to 48 are solved anew from many starts, and if that finds lower minima all
+            start from these too and others are audited. `draws_note` says what was found and what
+            is left out.
 
         Notes
         -----
