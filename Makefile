@@ -31,7 +31,7 @@ help:
 	@echo "make coverage   how often intervals hold what they promise, on planted and on held-out runs"
 	@echo "make mutants    plant 300 small faults, one at a time, and count those that the tests notice"
 	@echo "make browser    the widgets in a real browser (CHROMIUM=$(CHROMIUM))"
-	@echo "make record     reproduce, and save notebook outputs and the board"
+	@echo "make record     reproduce, and save notebook outputs and the board (BECAUSE=\"why\" if figures changed)"
 	@echo "make lock       resolve requirements.lock anew (needs uv)"
 
 env: $(STAMP)
@@ -52,7 +52,7 @@ reproduce: env
 	@$(PY) -m scalekit reproduce
 
 record: env
-	@$(PY) -m scalekit reproduce --save
+	@$(PY) -m scalekit reproduce --save $(if $(BECAUSE),--because "$(BECAUSE)")
 
 test: env
 	$(PY) -m ruff check .

@@ -37,7 +37,7 @@ def _parser():
         "--save", action="store_true", help="write outputs, data/board.csv and the README's board"
     )
     run.add_argument(
-        "--accept-worse", action="store_true", help="with --save: record a verdict that got worse"
+        "--because", default="", help="with --save: why figures or verdicts changed, for the ledger"
     )
     commands.add_parser("catalogue", help="write data/README.md from the sidecars")
     return parser

@@ -1,19 +1,31 @@
 """Verdicts by their rule, the board as it prints, and the record of it."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from scalekit.book import board as book
 from scalekit.book.board import RECORD, Scoreboard, judge, show
 from scalekit.book.published import published
 from scalekit.tables import load
 
+HOME = load.folder()
 
-def row(key="hoffmann2022/alpha", verdict="reproduced", notebook="one", ours=0.34, note=""):
-    values = (key, notebook, "0.34", "", "", ours, None, None, verdict, note)
+
+def row(
+    key="hoffmann2022/alpha",
+    verdict="reproduced",
+    notebook="one",
+    ours=0.34,
+    note="",
+    kind="runs",
+    table="chinchilla",
+):
+    values = (key, notebook, kind, table, "0.34", "", "", ours, None, None, verdict, note)
     return dict(zip(RECORD, values, strict=True))
 
 
@@ -24,15 +36,19 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def figure(value="0.46", low="", high="", interval="", status="full", tol=""):
-    return {
+def figure(value="0.46", low="", high="", interval="", status="full", tol="", kind="runs", **other):
+    figure = {
         "value": value,
         "low": low,
         "high": high,
         "interval": interval,
         "status": status,
         "tol": tol,
+        "class": kind,
+        "table": "chinchilla",
+        "rival": "",
     }
+    return figure | other
 
 
 @pytest.mark.parametrize(
@@ -69,16 +85,34 @@ def figure(value="0.46", low="", high="", interval="", status="full", tol=""):
         (figure(status="memory"), 9.9, (), "shown"),
         (figure(status="second-hand"), 0.46, (), "shown"),
         (figure(status="consensus"), 0.46, (), "reproduced"),
+        (figure(status="recomputed"), 0.46, (), "shown"),
+        (figure(kind="ours"), 0.46, (), "shown"),
+        # other runs stand in for the paper's
+        (figure(table=""), 0.46, (), "not decided"),
+        (figure(table="", kind="optima"), 0.9, (), "not decided"),
+        (figure(table="", kind="consequence"), 0.46, (), "reproduced"),
+        # ours would be close, or even reproduce, but it holds the opposite claim too
+        (figure(rival="0.73"), 0.51, (0.45, 0.75), "not decided"),
+        (figure(rival="0.73"), 0.46, (0.45, 0.73), "not decided"),
+        (figure(rival="0.73"), 0.51, (0.45, 0.72), "close"),
+        (figure(rival="0.73"), 0.46, (), "reproduced"),
+        (figure(rival="0.73", status="memory"), 0.46, (0.4, 0.8), "shown"),
     ],
 )
 def test_verdicts(row, ours, interval, verdict):
     assert judge(row, ours, *interval) == verdict
 
 
-def test_a_difference_needs_a_note():
+def test_what_is_not_reproduced_needs_a_note():
     board = Scoreboard("02_chinchilla")
     with pytest.raises(ValueError, match=r"differs.*say why"):
         board.check("hoffmann2022/E", 1.817)
+    with pytest.raises(ValueError, match=r"close.*say why"):
+        board.check("hoffmann2022/E", 1.817, 1.6, 1.9)
+    with pytest.raises(ValueError, match=r"not decided.*say why"):
+        board.check("hoffmann2022/a_approach1", 0.5, 0.3, 0.9)
+    with pytest.raises(ValueError, match=r"shown.*say why"):
+        board.check("pearce2024/loss/epoch", -0.178)
     assert board.rows() == []
     assert board.check("hoffmann2022/E", 1.817, note="other runs") == "differs"
     assert board.check("hoffmann2022/E", 1.69) == "reproduced"  # checked again: replaced
@@ -110,6 +144,7 @@ def test_record_is_rounded_and_judged_as_rounded():
     board = Scoreboard("x")
     board.check("hoffmann2022/alpha", np.float64(0.339170841), 0.31234, 0.36789)
     (row,) = board.rows()
+    assert (row["class"], row["table"]) == ("runs", "chinchilla")
     assert tuple(row) == RECORD
     assert (row["ours"], row["ours_low"], row["ours_high"]) == (0.339171, 0.312, 0.368)
     assert row["verdict"] == judge(
@@ -117,18 +152,18 @@ def test_record_is_rounded_and_judged_as_rounded():
     )
 
 
-def test_board_prints_and_leaves_its_record(tmp_path, monkeypatch):
+def test_board_prints_and_leaves_its_record():
     board = Scoreboard("02_chinchilla")
-    board.check("hoffmann2022/alpha", 0.34731, 0.317, 0.373)
+    board.check("hoffmann2022/alpha", 0.34731, 0.317, 0.373, note="wide")
     board.check("hoffmann2022/E", 1.8172, note="other <runs>")
-    monkeypatch.delenv("SCALEKIT_BOARD", raising=False)
     assert repr(board) == repr(board)
-    assert list(tmp_path.iterdir()) == []
-    monkeypatch.setenv("SCALEKIT_BOARD", str(tmp_path))
     html = board._repr_html_()
-    assert "1 close, 1 differs" in html
+    assert "1 close, 1 differ" in html
     assert "other &lt;runs&gt;" in html
-    assert json.loads((tmp_path / "02_chinchilla.json").read_text()) == board.rows()
+    # what a notebook keeps beside the text and the table
+    bundle, _ = DisplayFormatter().format(board)
+    assert set(bundle) == {"text/plain", "text/html", book.MIME}
+    assert json.loads(json.dumps(bundle[book.MIME])) == board.rows()
     table = board.table()
     assert table["ours"].tolist() == ["0.3473 (0.317, 0.373)", "1.817"]
     assert table["difference"].tolist() == ["+2.15 %", "+7.53 %"]
@@ -151,27 +186,6 @@ def test_board_prints_and_leaves_its_record(tmp_path, monkeypatch):
 )
 def test_show(number, text):
     assert show(number) == text
-
-
-def test_recomputed_figures_follow_from_the_printed_formulas():
-    n = {key: published(key)["number"] for key in published()["key"]}
-    kaplan = (n["kaplan2020/N_c"] / 1e9) ** n["kaplan2020/alpha_N"]
-    assert judge(published("kaplan2020/L_N/1e9"), kaplan) == "reproduced"
-    for pre, tex in (("hoffmann2022/", "eq10/"), ("hoffmann2022/", "tex/"), ("besiroglu2024/", "")):
-        own = pre + ("tex/" if tex == "tex/" else "")
-        E, A, B = (n[own + name] for name in "EAB")
-        alpha, beta = n[own + "alpha"], n[own + "beta"]
-        G = (alpha * A / beta / B) ** (1 / (alpha + beta))
-        for C in ("1e19", "1e21", "5.76e23", "1e26"):
-            N = G * (float(C) / 6) ** (beta / (alpha + beta))
-            D = float(C) / 6 / N
-            ours = {"N_opt": N, "D_per_N": D / N, "L": E + A / N**alpha + B / D**beta}
-            for name, value in ours.items():
-                # 'close' is one unit of the last digit: the constants printed are rounded too
-                assert judge(published(f"{pre}{tex}{C}/{name}"), value) in (
-                    "reproduced",
-                    "close",
-                ), (own, C, name)
 
 
 # ---- the board as it prints ----------------------------------------------------------------------
@@ -199,14 +213,15 @@ def test_differences_are_relative_and_have_no_negative_zero():
 def test_what_needs_an_eye_comes_first():
     board = Scoreboard("x")
     board.check("hoffmann2022/alpha", 0.34)
-    board.check("besiroglu2024/alpha", 0.3479, 0.34, 0.36)
+    board.check("besiroglu2024/alpha", 0.3539, 0.34, 0.36, note="why")
+    board.check("hoffmann2022/a_approach1", 0.5, note="other runs")
     board.check("hoffmann2022/E", 1.9, note="why")
     shown = next(k for k, s in published()[["key", "status"]].to_numpy() if s == "memory")
-    board.check(shown, 1.0)
+    board.check(shown, 1.0, note="from memory")
     text = repr(board).splitlines()
     assert text[0] == f"Scoreboard x: {book.tally(board.rows())}"
     found = [line.split()[0] for line in text[2:]]
-    order = {"differs": 0, "close": 1, "shown": 2, "reproduced": 3}
+    order = {"differs": 0, "close": 1, "not decided": 2, "shown": 3, "reproduced": 4}
     ranks = [order[next(r["verdict"] for r in board.rows() if r["key"] == key)] for key in found]
     assert ranks == sorted(ranks)
     assert ranks[0] == 0
@@ -214,7 +229,8 @@ def test_what_needs_an_eye_comes_first():
 
 
 def test_a_long_board_folds_what_it_reproduced():
-    figures = published().query("status == 'full' and interval != 'at least'")
+    # of one table, and no more of them than the headline counts
+    figures = published().query("table == 'chinchilla' and interval not in ['at least', 'at most']")
     # ours are recorded with six digits, which must be all that is printed
     figures = figures[(figures["number"] != 0) & (figures["value"].str.len() <= 6)]
     board = Scoreboard("x")
@@ -225,8 +241,9 @@ def test_a_long_board_folds_what_it_reproduced():
     key, value = figures[["key", "number"]].to_numpy()[25]
     board.check(key, value)
     page = board._repr_html_()
-    head = "<p><b>x</b>: 26 reproduced, 0 close, 0 differs, 0 shown</p>\n\n<details>"
-    assert page.startswith(f"{head}<summary>26 reproduced</summary>")
+    head = "<p><b>x</b>: from runs 26 reproduced, 0 close, 0 differ; by arithmetic 0 reproduced"
+    assert page.startswith(head)
+    assert "</p>\n\n<details><summary>26 reproduced</summary>" in page
     board.check(key, 2 * value, note="planted")
     above, below = board._repr_html_().split("<details>")
     assert above.count("<tr>") == 2
@@ -235,37 +252,78 @@ def test_a_long_board_folds_what_it_reproduced():
     assert below.count("<tr>") == 26
 
 
+NOTHING = (
+    "from runs 0 reproduced, 0 close, 0 differ; by arithmetic 0 reproduced, 0 close, 0 differ; "
+    "0 not decided, 0 shown"
+)
+
+
 def test_an_empty_board():
-    assert repr(Scoreboard("e")) == "Scoreboard e: 0 reproduced, 0 close, 0 differs, 0 shown"
+    assert repr(Scoreboard("e")) == f"Scoreboard e: {NOTHING}"
     assert Scoreboard("e").table().columns.tolist() == list(book.tabulate(row()))
-    assert "all notebooks: 0 figures" in book.text_board([])
+    assert f"all notebooks: {NOTHING}, no notebook checks {len(published())}" in book.text_board([])
+
+
+def rows_of(verdicts, **other):
+    return [row(f"a/{other}/{i}", v, **other) for i, v in enumerate(verdicts)]
+
+
+def test_the_headline_counts_what_was_earned_from_runs():
+    rows = [
+        *rows_of(["reproduced", "differs", "shown", "not decided"], table="a"),
+        *rows_of(["close"], table="b", kind="optima"),
+        *rows_of(["reproduced"] * 3 + ["close"], kind="consequence", table=""),
+        *rows_of(["differs"], kind="simulation", table=""),
+        *rows_of(["shown"], kind="ours"),
+    ]
+    assert book.tally(rows) == (
+        "from runs 1 reproduced, 1 close, 1 differ; by arithmetic 3 reproduced, 1 close, 1 differ; "
+        "1 not decided, 2 shown"
+    )
+
+
+def test_the_cap_of_a_table_can_only_understate():
+    many = ["reproduced"] * 39 + ["close", "differs", "differs"]
+    rows = [*rows_of(many, table="a"), *rows_of(["reproduced"], table="b")]
+    counted, beyond = book.headline(rows)
+    assert len(counted) == 41
+    assert [r["verdict"] for r in beyond] == ["reproduced"] * 2
+    assert {r["table"] for r in beyond} == {"a"}
+    assert sum(r["verdict"] == "differs" for r in counted) == 2
+    assert book.tally(rows).startswith(
+        "from runs 38 reproduced, 1 close, 2 differ (and 2 beyond 40 a table); "
+    )
 
 
 def test_text_and_markdown_boards():
     rows = [
         row(),
         row("hoffmann2022/E", "differs", ours=1.817, note="other | runs"),
-        row("x/y", "shown", "two"),
+        row("x/z", "not decided", note="stand-ins", table=""),
+        row("x/y", "shown", "two", note="from memory", kind="consequence", table=""),
     ]
     lines = book.text_board(rows).splitlines()
-    assert lines[0] == "one: 1 reproduced, 0 close, 1 differs, 0 shown"
+    assert lines[0] == f"one: {book.tally(rows[:3])}"
     assert (
         lines[1].split()
         == "reproduced hoffmann2022/alpha published 0.34 ours 0.3400 0.00 %".split()
     )
-    assert lines[3] == "              other | runs"
-    assert lines[4] == "two: 0 reproduced, 0 close, 0 differs, 1 shown"
-    assert lines[-1] == "all notebooks: 3 figures; 1 reproduced, 0 close, 1 differs, 1 shown"
-    assert len(lines) == 7
+    assert lines[3] == "               other | runs"
+    assert lines[6] == f"two: {book.tally(rows[3:])}"
+    unchecked = len(published()) - 4
+    assert lines[-1] == f"all notebooks: {book.tally(rows)}, no notebook checks {unchecked}"
+    assert len(lines) == 10
     page = book.markdown_board(rows).splitlines()
     assert page[:5] == [
-        "| notebook | reproduced | close | differs | shown |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        "| one | 1 | 0 | 1 | 0 |",
-        "| two | 0 | 0 | 0 | 1 |",
-        "| **all** | 1 | 0 | 1 | 1 |",
+        "| table of runs | reproduced | close | differs | not decided | beyond 40 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| chinchilla | 1 | 0 | 1 | 0 | 0 |",
+        "| other runs stand in | 0 | 0 | 0 | 1 | 0 |",
+        "| **all** | 1 | 0 | 1 | 1 | 0 |",
     ]
-    assert page[6] == "<details><summary>What differs (1 figures), and why</summary>"
+    assert "0 reproduced, 0 close, 0 differ. Shown" in page[6]
+    assert f"source: 1. Published figures that no notebook checks: {unchecked}." in page[6]
+    assert page[8] == "<details><summary>What differs (1 figures), and why</summary>"
     assert "| `hoffmann2022/E` | 0.34 | 1.817 | other \\| runs |" in page
     assert "<details>" not in book.markdown_board(rows[:1])
 
@@ -280,21 +338,9 @@ def test_the_record_comes_back_as_it_was_written(folder):
     assert book.read_record() == rows
     text = (folder / "board.csv").read_text()
     assert text.splitlines()[0] == ",".join(RECORD)
-    assert text.splitlines()[2] == 'a/b,one,0.34,,,1.26e+24,0.1,,differs,"other, runs"'
-
-
-def test_worse():
-    order = ["reproduced", "close", "differs"]
-    for i, was in enumerate(order):
-        for j, now in enumerate(order):
-            assert bool(book.worse([row(verdict=was)], [row(verdict=now)])) == (j > i)
-    assert book.worse([row()], []) == ["one: hoffmann2022/alpha was reproduced, now: gone"]
-    assert book.worse([row(verdict="differs")], [row(verdict="shown")])
-    assert book.worse([row(verdict="shown")], []) == []
-    assert book.worse([row(verdict="shown")], [row(verdict="differs")]) == []
-    assert book.worse([], [row()]) == []
-    # the same figure of another notebook does not stand in for it
-    assert book.worse([row()], [row(notebook="two")])
+    assert (
+        text.splitlines()[2] == 'a/b,one,runs,chinchilla,0.34,,,1.26e+24,0.1,,differs,"other, runs"'
+    )
 
 
 def test_the_recorded_board_prints(folder, capsys):
@@ -302,8 +348,9 @@ def test_the_recorded_board_prints(folder, capsys):
     assert "No board recorded yet" in capsys.readouterr().out
     book.scoreboard(json=True)
     assert json.loads(capsys.readouterr().out) == []
-    rows = [row(), row("x/y", "shown", "two")]
+    rows = [row(), row("x/y", "shown", "two", note="from memory")]
     book.write_record(rows)
+    shutil.copy(HOME / "published.csv", folder)
     book.scoreboard()
     assert capsys.readouterr().out == book.text_board(rows) + "\n"
     book.scoreboard(json=True)
@@ -311,15 +358,4 @@ def test_the_recorded_board_prints(folder, capsys):
     assert [tuple(one) for one in found] == [RECORD] * 2
     # published numbers are text in the record and numbers here
     assert (found[0]["published"], found[0]["low"], found[0]["ours"]) == (0.34, None, 0.34)
-
-
-def test_recorded_verdicts_follow_from_the_recorded_numbers():
-    rows = book.read_record()
-    assert rows
-    for one in rows:
-        figure = published(one["key"])
-        printed = figure[["value", "low", "high"]].tolist()
-        assert [one["published"], one["low"], one["high"]] == printed, one["key"]
-        verdict = judge(figure, one["ours"], one["ours_low"], one["ours_high"])
-        assert one["verdict"] == verdict, one["key"]
-        assert one["note"] or verdict != "differs", one["key"]
+    assert found[0]["class"] == "runs"

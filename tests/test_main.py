@@ -29,10 +29,10 @@ def called(monkeypatch):
         (["scoreboard"], {"json": False}, 0),
         (["scoreboard", "--json"], {"json": True}, 0),
         (["catalogue"], {}, 0),
-        (["reproduce"], {"names": [], "save": False, "accept_worse": False}, 1),
+        (["reproduce"], {"names": [], "save": False, "because": ""}, 1),
         (
-            ["reproduce", "--save", "--accept-worse", "one", "two"],
-            {"names": ["one", "two"], "save": True, "accept_worse": True},
+            ["reproduce", "--save", "--because", "why", "one", "two"],
+            {"names": ["one", "two"], "save": True, "because": "why"},
             1,
         ),
     ],

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import scalekit as sk
-from scalekit.book.published import DECIDING, SHOWN, published
+from scalekit.book.published import CLASSES, DECIDING, SHOWN, published
 from scalekit.tables import load
 
 NOTEBOOKS = {
@@ -24,7 +24,8 @@ NOTEBOOKS = {
     "09_architecture",
 }
 COLUMNS = (
-    "key notebook paper arxiv quantity value low high interval unit where status tol tol_reason"
+    "key notebook paper arxiv quantity value low high interval unit where status class table tol "
+    "tol_reason rival rival_reason"
 ).split()
 
 
@@ -34,6 +35,11 @@ def test_every_row_of_the_table_is_sound():
     assert table["key"].is_unique
     assert table["key"].str.fullmatch(r"[\w.+/-]+").all()
     assert set(table["status"]) <= {*DECIDING, *SHOWN}
+    assert set(table["class"]) <= set(CLASSES)
+    # only what is earned from runs or from released optima names a table, and it must be there
+    named = table[table["table"] != ""]
+    assert set(named["class"]) <= {"runs", "optima"}
+    assert set(named["table"]) <= set(load.names())
     assert set(table["notebook"]) <= NOTEBOOKS
     assert (
         table["arxiv"].str.fullmatch(r"\d{4}\.\d{5}") | table["paper"].str.startswith("ours: ")
@@ -41,9 +47,10 @@ def test_every_row_of_the_table_is_sound():
     for name in ("paper", "quantity", "value"):
         assert (table[name] != "").all()
     assert np.isfinite(table["value"].astype(float)).all()
-    for name in ("low", "high", "tol"):
+    for name in ("low", "high", "tol", "rival"):
         assert np.isfinite(table.loc[table[name] != "", name].astype(float)).all()
-    assert ((table["tol"] != "") == (table["tol_reason"] != "")).all()
+    for name in ("tol", "rival"):
+        assert ((table[name] != "") == (table[f"{name}_reason"] != "")).all()
     assert (table.loc[table["tol"] != "", "tol"].astype(float) > 0).all()
     bounded = table[(table["low"] != "") | (table["high"] != "")]
     assert (bounded["interval"] != "").all()
@@ -53,14 +60,14 @@ def test_every_row_of_the_table_is_sound():
 
 def test_figures_the_issues_name_are_there():
     wanted = {
-        "kaplan2020/L_N/1e9": "2.376",
+        "kaplan2020/alpha_N": "0.076",
         "hoffmann2022/a_approach3": "0.46",
         "hoffmann2022/table_A3/approach3/175B/flops": "1.26e24",
         "besiroglu2024/alpha": "0.3478",
         "besiroglu2024/runs_needed": "634773",
         "porian2024/openwebtext2/stage1/a": "0.864",
         "gadre2024/relative_error/redpajama/loss_1.4B_M640": "0.7103",
-        "holdout/chinchilla/1e21": "1.05",
+        "michaelov2023/tokens_t/memo_trap": "-11.34",
     }
     for key, value in wanted.items():
         assert published(key)["value"] == value

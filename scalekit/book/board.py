@@ -1,7 +1,6 @@
 """The scoreboard: published figures beside ours, with a verdict a row, on screen and on record."""
 
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -10,27 +9,41 @@ from html import escape
 from itertools import groupby
 from json import dumps
 from operator import itemgetter
-from pathlib import Path
 
 import pandas as pd
 
-from scalekit.book.published import DECIDING, published
+from scalekit.book.published import DECIDING, published, text_table
 from scalekit.tables import load
 from scalekit.words import is_number, require
 
-# Best first; 'shown' is no verdict.
-VERDICTS = ("reproduced", "close", "differs", "shown")
+# Worst first; the last two decide nothing.
+VERDICTS = ("differs", "close", "reproduced", "not decided", "shown")
+_DECIDED = VERDICTS[:3]
+# What the headline counts, and of how many rows a table, so that twelve numbers of one regression
+# do not pass for twelve findings.
+EARNED = ("runs", "optima")
+CAP = 40
 # Rows; a longer board is folded.
 _LONG = 25
 _NUMBERS = ("ours", "ours_low", "ours_high")
+_PRINTED = ("value", "low", "high")
 # What is recorded; published, low and high are text as printed.
-RECORD = ("key", "notebook", "published", "low", "high", *_NUMBERS, "verdict", "note")
+RECORD = (
+    *("key", "notebook", "class", "table", "published", "low", "high"),
+    *(*_NUMBERS, "verdict", "note"),
+)
+# Under this type a displayed board leaves its record in the notebook, the only source of board.csv.
+MIME = "application/vnd.scalekit.board+json"
 
 
 def judge(figure: Mapping, ours: float, low: float | None = None, high: float | None = None) -> str:
     """Judge a number of ours, in the unit of a row of `published`, by the rule of `Scoreboard`."""
-    if figure["status"] not in DECIDING:
+    if figure["status"] not in DECIDING or figure["class"] == "ours":
         return "shown"
+    if figure["class"] in EARNED and not figure["table"]:
+        return "not decided"
+    if figure["rival"] and low is not None and low <= float(figure["rival"]) <= high:
+        return "not decided"
     value, unit = float(figure["value"]), _last_digit(figure)
     # binary floats cannot hold half a decimal unit exactly
     off = abs(ours - value) / (1 + 1e-9)
@@ -61,14 +74,21 @@ class Scoreboard:
 
     `notebook` is its file name without the ending. The verdict is the first of these that holds:
 
-    - shown: the figure is second-hand or from memory: it cannot decide anything;
+    - shown: the figure is second-hand or from memory, or ours (its class): it decides nothing;
+    - not decided: other runs stand in for the paper's (the figure names no `table` of them), or our
+      own interval holds what the opposite claim would have printed (`rival`);
     - reproduced: ours, rounded as the figure is printed, is the figure (half a unit of its last
       digit); or lies within the row's tolerance, whose reason stands beside it; or, where there is
       none, within the published interval (one end for 'at least', 'at most');
     - close: our own interval covers the published value; or the published interval covers ours
       where a stricter tolerance outranks it; or ours is one unit of the last digit away, the cost
       of computing from rounded numbers (a count must agree exactly);
-    - differs: anything else; the reason, as far as known, is the note, and it is required.
+    - differs: anything else.
+
+    What is not reproduced needs a note: the reason as far as known. Displayed, the board leaves
+    its record in the notebook's output, from where ``data/board.csv`` is written. The headline
+    counts what was decided on runs or on the authors' optima, at most 40 figures a table, the worst
+    first, so that the cap can only understate; arithmetic and simulation stand beside it.
 
     Notes
     -----
@@ -126,13 +146,13 @@ class Scoreboard:
             require(low <= high, f"{about} has low {low} above high {high}; swap them.")
         verdict = judge(figure, value, low, high)
         note = " ".join((note or "").split())
-        if verdict == "differs" and not note:
+        if verdict != "reproduced" and not note:
             raise ValueError(
-                f"{about} differs (published {figure['value']}, ours {show(value)}); "
+                f"{about}: {verdict} (published {figure['value']}, ours {show(value)}); "
                 "say why, or that you do not know, with note=..."
             )
-        printed = figure[["value", "low", "high"]]
-        row = (key, self.notebook, *printed, value, low, high, verdict, note)
+        earned, printed = figure[["class", "table"]], figure[list(_PRINTED)]
+        row = (key, self.notebook, *earned, *printed, value, low, high, verdict, note)
         self._rows[key] = dict(zip(RECORD, row, strict=True))
         return verdict
 
@@ -150,12 +170,11 @@ class Scoreboard:
 
     def _worst_first(self):
         """Return the table with what needs a reader's eye on top."""
-        order = ("differs", "close", "shown", "reproduced")
+        order = ("differs", "close", "not decided", "shown", "reproduced")
         return self.table().sort_values("verdict", key=lambda v: v.map(order.index), kind="stable")
 
     def __repr__(self):
-        """Return the board as text, worst first; leaves its record where SCALEKIT_BOARD says."""
-        self._leave_record()
+        """Return the board as text, worst first."""
         head = f"Scoreboard {self.notebook}: {tally(self.rows())}"
         if not self._rows:
             return head
@@ -163,9 +182,8 @@ class Scoreboard:
 
     def _repr_html_(self):
         """Return the board for a notebook, worst first; a long one folds what it reproduced."""
-        self._leave_record()
         table = self._worst_first()
-        head = f"<p><b>{escape(self.notebook)}</b>: {tally(self.rows())}</p>"
+        head = f"<p><b>{escape(self.notebook)}</b>: {escape(tally(self.rows()))}</p>"
         if len(table) <= _LONG:
             return f"{head}\n{_html(table)}"
         good = table["verdict"] == "reproduced"
@@ -175,12 +193,9 @@ class Scoreboard:
             f"{_html(table[good])}\n</details>"
         )
 
-    def _leave_record(self):
-        """Leave the record where ``python -m scalekit reproduce`` asked for it."""
-        folder = os.environ.get("SCALEKIT_BOARD")
-        if folder:
-            text = dumps(self.rows(), indent=1, ensure_ascii=False) + "\n"
-            (Path(folder) / f"{self.notebook}.json").write_text(text, encoding="utf-8")
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """Return the record, which the notebook keeps beside what a reader sees."""
+        return {MIME: self.rows()}
 
 
 def _recorded(name, key, value, digits):
@@ -227,14 +242,35 @@ def tabulate(row: Mapping) -> dict[str, str]:
     }
 
 
+def headline(rows: list[dict]) -> tuple[list[dict], list[dict]]:
+    """Return the rows that the headline counts, and those decided on runs beyond the cap."""
+    earned = [row for row in rows if row["class"] in EARNED and row["verdict"] in _DECIDED]
+    counted, beyond, seen = [], [], Counter()
+    for row in sorted(earned, key=lambda row: _DECIDED.index(row["verdict"])):
+        seen[row["table"]] += 1
+        (counted if seen[row["table"]] <= CAP else beyond).append(row)
+    return counted, beyond
+
+
 def _counts(rows):
     found = Counter(row["verdict"] for row in rows)
-    return [found[verdict] for verdict in VERDICTS]
+    return [found[verdict] for verdict in ("reproduced", "close", "differs")]
+
+
+def _words(rows):
+    return "{} reproduced, {} close, {} differ".format(*_counts(rows))
 
 
 def tally(rows: list[dict]) -> str:
-    """Count the verdicts in one line: ``3 reproduced, 1 close, 0 differs, 2 shown``."""
-    return ", ".join(f"{n} {verdict}" for n, verdict in zip(_counts(rows), VERDICTS, strict=True))
+    """Count in one line what the headline counts, and beside it everything else."""
+    counted, beyond = headline(rows)
+    rest = [row for row in rows if row["class"] not in EARNED]
+    found = Counter(row["verdict"] for row in rows)
+    more = f" (and {len(beyond)} beyond {CAP} a table)" if beyond else ""
+    return (
+        f"from runs {_words(counted)}{more}; by arithmetic {_words(rest)}; "
+        f"{found['not decided']} not decided, {found['shown']} shown"
+    )
 
 
 def _html(table):
@@ -247,33 +283,48 @@ def _html(table):
 
 
 def text_board(rows: list[dict]) -> str:
-    """Return the board as text: a line a figure, below what differs its note, totals last."""
+    """Return the board as text: a line a figure, its note below if not reproduced, totals last."""
     lines = []
     for notebook, part in groupby(rows, itemgetter("notebook")):
         part = list(part)
         lines.append(f"{notebook}: {tally(part)}")
         for cells in map(tabulate, part):
-            said = "  {verdict:<10}  {key:<44}  published {published}  ours {ours}  {difference}"
+            said = "  {verdict:<11}  {key:<44}  published {published}  ours {ours}  {difference}"
             lines.append(said.format(**cells).rstrip())
-            if cells["verdict"] == "differs":
-                lines.append(f"{'':14}{cells['note']}")
-    return "\n".join([*lines, f"all notebooks: {len(rows)} figures; {tally(rows)}"])
+            if cells["verdict"] != "reproduced":
+                lines.append(f"{'':15}{cells['note']}")
+    unchecked = len(published()) - len(rows)
+    return "\n".join([*lines, f"all notebooks: {tally(rows)}, no notebook checks {unchecked}"])
 
 
 def markdown_board(rows: list[dict]) -> str:
-    """Return the block of the README: verdicts a notebook, then what differs and why."""
+    """Return the block of the README: what was decided on which table, and what differs and why."""
 
     def line(cells):
         return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
-    parts = groupby(rows, itemgetter("notebook"))
-    verdicts = [
-        ["notebook", *VERDICTS],
-        ["---", *["---:"] * len(VERDICTS)],
-        *([notebook, *_counts(part)] for notebook, part in parts),
-        ["**all**", *_counts(rows)],
+    counted, beyond = headline(rows)
+    more = Counter(row["table"] for row in beyond)
+    earned = [row for row in rows if row["class"] in EARNED]
+    undecided = Counter(row["table"] for row in earned if row["verdict"] == "not decided")
+    by_table = sorted({row["table"] for row in earned}, key=lambda t: (not t, t))
+    out = [
+        line(["table of runs", "reproduced", "close", "differs", "not decided", f"beyond {CAP}"]),
+        line(["---", *["---:"] * 5]),
     ]
-    out = [*map(line, verdicts), ""]
+    for table in by_table:
+        found = _counts(row for row in counted if row["table"] == table)
+        out.append(line([table or "other runs stand in", *found, undecided[table], more[table]]))
+    total = [*_counts(counted), undecided.total(), len(beyond)]
+    out += [line(["**all**", *total]), ""]
+    rest = [row for row in rows if row["class"] not in EARNED]
+    shown = sum(row["verdict"] == "shown" for row in rows)
+    out += [
+        f"Beside it, by arithmetic on printed constants or by simulation: {_words(rest)}. Shown "
+        f"without a verdict, for we have not seen their source: {shown}. Published figures that no "
+        f"notebook checks: {len(published()) - len(rows)}.",
+        "",
+    ]
     off = [tabulate(row) for row in rows if row["verdict"] == "differs"]
     if off:
         figures = [
@@ -288,11 +339,7 @@ def markdown_board(rows: list[dict]) -> str:
 
 def read_record() -> list[dict]:
     """Return the recorded board, ``data/board.csv``; an empty list where none was recorded yet."""
-    path = load.folder() / "board.csv"
-    if not path.is_file():
-        return []
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    return _with_numbers(rows.to_dict("records"), _NUMBERS)
+    return _with_numbers(text_table("board.csv").to_dict("records"), _NUMBERS)
 
 
 def _with_numbers(rows, names):
@@ -304,17 +351,6 @@ def write_record(rows: list[dict]) -> None:
     """Write ``data/board.csv``."""
     table = pd.DataFrame(rows, columns=list(RECORD))
     table.to_csv(load.folder() / "board.csv", index=False, lineterminator="\n", encoding="utf-8")
-
-
-def worse(before: list[dict], now: list[dict]) -> list[str]:
-    """Return one sentence for each verdict of `before` that is worse or gone in `now`."""
-    found = {(row["notebook"], row["key"]): row["verdict"] for row in now}
-    sentences = []
-    for row in before:
-        was, verdict = row["verdict"], found.get((row["notebook"], row["key"]), "gone")
-        if was != "shown" and verdict not in VERDICTS[: VERDICTS.index(was) + 1]:
-            sentences.append(f"{row['notebook']}: {row['key']} was {was}, now: {verdict}")
-    return sentences
 
 
 def scoreboard(*, json: bool = False) -> None:

@@ -1,17 +1,14 @@
 """Execute the notebooks, hold the board against its record, save what they say."""
 
-import json
-import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from scalekit.book import board
+from scalekit.book import board, ledger
 from scalekit.book.catalogue import write_catalogue
 from scalekit.tables import load
 from scalekit.words import check_known, require
@@ -19,13 +16,14 @@ from scalekit.words import check_known, require
 START, END = "<!-- board:start -->", "<!-- board:end -->"
 
 
-def reproduce(names: Sequence[str] = (), *, save: bool = False, accept_worse: bool = False) -> int:
+def reproduce(names: Sequence[str] = (), *, save: bool = False, because: str = "") -> int:
     """Execute notebooks, print the board, hold it against the record; return the exit code.
 
     `names` are notebooks with or without .ipynb, all of them by default. With `save` outputs go
-    into the notebooks, and data/board.csv, the README's board and data/README.md are written, but
-    nothing where a notebook failed or, unless `accept_worse`, a verdict got worse. The code is 0,
-    or 1 where one failed or got worse. How this misleads: it says nothing of figures nobody checks.
+    into the notebooks, and data/board.csv, data/ledger.csv, data/README.md and the README's board
+    are written, but nothing where a notebook failed, or where the state of a figure changed and
+    `because` does not say why. The code is 0, or 1 where one failed or changed. How this misleads:
+    it says nothing of figures nobody checks.
     """
     there = _notebooks()
     chosen = _chosen(names, there)
@@ -33,20 +31,20 @@ def reproduce(names: Sequence[str] = (), *, save: bool = False, accept_worse: bo
     print(f"\n{board.text_board(rows)}")
     for stem, error in failed.items():
         print(f"\nFAILED {stem}: {error}")
-    recorded = board.read_record()
-    # A notebook not asked for keeps its rows; one no longer there loses them, and that is worse.
-    resting = there.keys() - chosen.keys()
-    rows = [*rows, *(row for row in recorded if row["notebook"] in resting)]
-    gone = board.worse([row for row in recorded if row["notebook"] not in failed], rows)
-    for sentence in gone:
-        print(f"WORSE {sentence}")
+    # A notebook not asked for, or that failed, keeps its rows; one no longer there loses them.
+    resting = there.keys() - chosen.keys() | failed.keys()
+    rows += [row for row in board.read_record() if row["notebook"] in resting]
+    changed = ledger.changes(rows)
+    for key, (was, now) in changed.items():
+        print(f"CHANGED {key}\n    was {was}\n    now {now}")
     if not save:
-        return int(bool(failed or gone))
-    if failed or (gone and not accept_worse):
-        why = "a notebook failed." if failed else "see WORSE above; --accept-worse records it."
+        return int(bool(failed or changed))
+    if failed or (changed and not because):
+        why = "a notebook failed." if failed else 'see CHANGED above; --because "..." records it.'
         print(f"\nNothing saved: {why}")
         return 1
     _save(executed, rows)
+    ledger.add(changed, dict.fromkeys(changed, because))
     return 0
 
 
@@ -70,23 +68,31 @@ def _chosen(names, there):
 def run(paths: Iterable[Path]) -> tuple[dict, list[dict], dict[str, str]]:
     """Execute notebooks with a progress bar; return them, their board, and what failed and why."""
     executed, rows, failed = {}, [], {}
-    with TemporaryDirectory() as folder, tqdm(paths, unit="notebook", file=sys.stderr) as bar:
+    with tqdm(paths, unit="notebook", file=sys.stderr) as bar:
         for path in bar:
             bar.set_description(path.stem)
             start = time.perf_counter()
-            executed[path], error = execute(path, folder)
+            executed[path], error = execute(path)
             seconds, how = time.perf_counter() - start, "FAILED" if error else "ran"
             bar.write(f"{path.stem:<26} {seconds:6.1f} s  {how}", file=sys.stdout)
-            record = Path(folder) / f"{path.stem}.json"
             if error:
                 failed[path.stem] = error
-            elif record.is_file():
-                rows += json.loads(record.read_text(encoding="utf-8"))
+            else:
+                rows += shown(executed[path])
     return executed, rows, failed
 
 
-def execute(path: Path, folder: str) -> tuple:
-    """Execute a notebook, its record to go into `folder`; return it, and what failed or None."""
+def shown(notebook: Mapping) -> list[dict]:
+    """Return the record of the board that an executed notebook shows last; empty if none."""
+    rows = []
+    for cell in notebook["cells"]:
+        for out in cell.get("outputs", []):
+            rows = out.get("data", {}).get(board.MIME, rows)
+    return [dict(row) for row in rows]
+
+
+def execute(path: Path) -> tuple:
+    """Execute a notebook; return it, and what failed or None."""
     # loaded here, for they take a second that printing the board does not need
     import nbformat
     from nbclient import NotebookClient
@@ -104,7 +110,7 @@ def execute(path: Path, folder: str) -> tuple:
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
-        client.execute(env={**os.environ, "SCALEKIT_BOARD": folder})
+        client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return notebook, _which_cell(notebook, error)
     return clean(notebook), None
@@ -145,8 +151,8 @@ def _save(executed, rows):
         nbformat.write(notebook, path)
     write_catalogue()
     print(
-        f"\nSaved {len(executed)} notebooks, data/board.csv, data/README.md and the board in "
-        "README.md."
+        f"\nSaved {len(executed)} notebooks, data/board.csv, data/ledger.csv, data/README.md and "
+        "the board in README.md."
     )
 
 
