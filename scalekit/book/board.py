@@ -282,6 +282,10 @@ def _html(table):
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
+def _unchecked(rows):
+    return f"Published figures that no notebook checks: {len(published()) - len(rows)}."
+
+
 def text_board(rows: list[dict]) -> str:
     """Return the board as text: a line a figure, its note below if not reproduced, totals last."""
     lines = []
@@ -293,8 +297,7 @@ def text_board(rows: list[dict]) -> str:
             lines.append(said.format(**cells).rstrip())
             if cells["verdict"] != "reproduced":
                 lines.append(f"{'':15}{cells['note']}")
-    unchecked = len(published()) - len(rows)
-    return "\n".join([*lines, f"all notebooks: {tally(rows)}, no notebook checks {unchecked}"])
+    return "\n".join([*lines, f"all notebooks: {tally(rows)}"])
 
 
 def markdown_board(rows: list[dict]) -> str:
@@ -321,8 +324,7 @@ def markdown_board(rows: list[dict]) -> str:
     shown = sum(row["verdict"] == "shown" for row in rows)
     out += [
         f"Beside it, by arithmetic on printed constants or by simulation: {_words(rest)}. Shown "
-        f"without a verdict, for we have not seen their source: {shown}. Published figures that no "
-        f"notebook checks: {len(published()) - len(rows)}.",
+        f"without a verdict, for we have not seen their source: {shown}. {_unchecked(rows)}",
         "",
     ]
     off = [tabulate(row) for row in rows if row["verdict"] == "differs"]
@@ -361,7 +363,7 @@ def scoreboard(*, json: bool = False) -> None:
         rows = _with_numbers(rows, ("published", "low", "high"))
         print(dumps(rows, indent=1, ensure_ascii=False))
     elif rows:
-        print(text_board(rows))
+        print(f"{text_board(rows)}\n{_unchecked(rows)}")
     else:
         print(
             "No board recorded yet; `python -m scalekit reproduce --save` in a clone of the "
