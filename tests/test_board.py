@@ -93,7 +93,9 @@ def figure(value="0.46", low="", high="", interval="", status="full", tol="", ki
         (figure(table="", kind="consequence"), 0.46, (), "reproduced"),
         # ours would be close, or even reproduce, but it holds the opposite claim too
         (figure(rival="0.73"), 0.51, (0.45, 0.75), "not decided"),
-        (figure(rival="0.73"), 0.46, (0.45, 0.73), "not decided"),
+        (figure("0.460", rival="0.73"), 0.461, (0.4, 0.73), "not decided"),
+        (figure(rival="0.73"), 0.46, (0.45, 0.73), "reproduced"),
+        (figure(rival="0.73"), 0.9, (0.7, 0.95), "differs"),
         (figure(rival="0.73"), 0.51, (0.45, 0.72), "close"),
         (figure(rival="0.73"), 0.46, (), "reproduced"),
         (figure(rival="0.73", status="memory"), 0.46, (0.4, 0.8), "shown"),
@@ -108,7 +110,7 @@ def test_what_is_not_reproduced_needs_a_note():
     with pytest.raises(ValueError, match=r"differs.*say why"):
         board.check("hoffmann2022/E", 1.817)
     with pytest.raises(ValueError, match=r"close.*say why"):
-        board.check("hoffmann2022/E", 1.817, 1.6, 1.9)
+        board.check("hoffmann2022/a_approach2", 0.6, 0.45, 0.65)
     with pytest.raises(ValueError, match=r"not decided.*say why"):
         board.check("hoffmann2022/a_approach1", 0.5, 0.3, 0.9)
     with pytest.raises(ValueError, match=r"shown.*say why"):
@@ -306,7 +308,7 @@ def test_text_and_markdown_boards():
     assert lines[0] == f"one: {book.tally(rows[:3])}"
     assert (
         lines[1].split()
-        == "reproduced hoffmann2022/alpha published 0.34 ours 0.3400 0.00 %".split()
+        == "reproduced runs hoffmann2022/alpha published 0.34 ours 0.3400 0.00 %".split()
     )
     assert lines[3] == "               other | runs"
     assert lines[6] == f"two: {book.tally(rows[3:])}"

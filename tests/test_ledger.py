@@ -1,6 +1,7 @@
-"""Notebooks, record, figures and ledger agree, and every tampering is seen."""
+"""Notebooks, record, figures and ledger agree, and tampering with them is seen."""
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -14,6 +15,11 @@ from scalekit.tables import load
 
 HOME = load.folder().parent
 NAMES = ("published.csv", "board.csv", "ledger.csv")
+# This many lines of the ledger, with this seal last, are history: whoever rewrites them is seen.
+ANCHOR = (1276, "de6111e82249")
+# Cells without a widget that nbval does not compare: one stands at the edge of a refusal, the last
+# decimals of the other hang on the machine.
+UNCOMPARED = {"bnslsaid", "150e7706"}
 # A figure that reproduces, one that differs and one that is only shown.
 REPRODUCED, DIFFERS, SHOWN = "besiroglu2024/a", "hoffmann2022/E", "pearce2024/loss/epoch"
 
@@ -27,7 +33,8 @@ def stored():
 def row_faults(row, figure):
     """Yield what is wrong with a row of the board, given its published figure."""
     printed = row | {"value": row["published"]}
-    if any(figure[name] != printed[name] for name in ("value", "low", "high", "class", "table")):
+    same = ("notebook", "value", "low", "high", "class", "table")
+    if any(figure[name] != printed[name] for name in same):
         yield "the board has another figure than published.csv"
     verdict = judge(figure, row["ours"], row["ours_low"], row["ours_high"])
     if row["verdict"] != verdict:
@@ -38,11 +45,13 @@ def row_faults(row, figure):
 
 def ledger_faults():
     """Yield the lines of the ledger whose seal is broken or that give no reason."""
-    seal = ""
-    for number, line in enumerate(ledger.read(), 2):
+    seal, lines = "", ledger.read()
+    if len(lines) < ANCHOR[0] or lines[ANCHOR[0] - 1]["seal"] != ANCHOR[1]:
+        yield f"ledger.csv: line {ANCHOR[0] + 1} is not the one that was sealed {ANCHOR[1]}"
+    for number, line in enumerate(lines, 2):
         if line["seal"] != ledger.seal(seal, line):
             yield f"ledger.csv, line {number}: the seal is broken"
-        if not line["because"]:
+        if len(line["because"].split()) < 2:
             yield f"ledger.csv, line {number}: no reason"
         seal = line["seal"]
 
@@ -62,6 +71,19 @@ def audit():
     for key, (was, now) in ledger.changes(rows).items():
         found.append(f"{key}: the ledger has {was!r}, it is {now!r}")
     return [*found, *ledger_faults()]
+
+
+def test_every_cell_of_a_board_is_compared():
+    for path in sorted((HOME / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            tags = cell["metadata"].get("tags", [])
+            assert "NBVAL" not in source, path.name
+            if any(tag.startswith("nbval") for tag in tags):
+                assert tags == ["nbval-ignore-output"], path.name
+                # widgets cannot be compared
+                assert "sk.widgets" in source or cell["id"] in UNCOMPARED, path.name
+                assert "board" not in source, path.name
 
 
 def test_the_repository_is_whole():
@@ -158,10 +180,13 @@ def test_a_tolerance_widened_is_seen(copy):
     )
     (said,) = audit()
     assert said.startswith(f"{DIFFERS}: the ledger has")
-    assert "tol 1; reproduced in 02_chinchilla" in said
+    assert "tol 1;" in said
+    assert said.endswith("reproduced in 02_chinchilla'")
 
 
-@pytest.mark.parametrize("column", ["value", "status", "class", "table", "rival"])
+@pytest.mark.parametrize(
+    "column", ["value", "status", "class", "table", "rival", "where", "quantity", "unit"]
+)
 def test_a_figure_changed_is_seen(copy, column):
     def other(table):
         table.loc[table["key"] == "kaplan2020/alpha_D", column] = "1"
@@ -189,12 +214,20 @@ def test_a_line_of_the_ledger_changed_is_seen(copy, column):
     assert "ledger.csv, line 5: the seal is broken" in audit()
 
 
+def test_a_ledger_written_anew_is_seen(copy):
+    (copy / "data" / "ledger.csv").unlink()
+    changed = ledger.changes(stored())
+    ledger.add(changed, dict.fromkeys(changed, "all is well"))
+    (said,) = audit()
+    assert said.startswith("ledger.csv: line")
+
+
 def test_a_line_of_the_ledger_removed_is_seen(copy):
     change(copy / "data" / "ledger.csv", lambda table: table.drop(index=3))
     assert "ledger.csv, line 5: the seal is broken" in audit()
     shutil.copy(HOME / "data" / "ledger.csv", copy / "data")
     change(copy / "data" / "ledger.csv", lambda table: table.iloc[:-1])
-    assert len(audit()) == 1
+    assert audit()
 
 
 # ---- the ledger itself ---------------------------------------------------------------------------
@@ -214,10 +247,12 @@ def verdict(key, word="reproduced"):
 
 
 def test_a_state_says_what_is_published_and_how_it_stands(small):
-    assert ledger.states([verdict(REPRODUCED)]) == {
-        DIFFERS: "value 1.69; status full; class runs; table chinchilla; not checked",
+    found = ledger.states([verdict(REPRODUCED)])
+    assert {key: re.sub(r"words \w{6}", "words 000000", text) for key, text in found.items()} == {
+        DIFFERS: "value 1.69; status full; class runs; table chinchilla; rival 1.8172; "
+        "words 000000; not checked",
         REPRODUCED: "value 0.5126; status repo; class runs; table chinchilla; tol 0.005; "
-        "reproduced in one",
+        "words 000000; reproduced in one",
     }
     with pytest.raises(ValueError, match="'hoffmann2022/E' is checked twice; one key, one verdict"):
         ledger.states([verdict(DIFFERS), verdict(DIFFERS)])

@@ -32,6 +32,7 @@ RECORD = (
     *("key", "notebook", "class", "table", "published", "low", "high"),
     *(*_NUMBERS, "verdict", "note"),
 )
+_LINE = "  {verdict:<11}  {class:<11}  {key:<44}  published {published}  ours {ours}  {difference}"
 # Under this type a displayed board leaves its record in the notebook, the only source of board.csv.
 MIME = "application/vnd.scalekit.board+json"
 
@@ -42,8 +43,6 @@ def judge(figure: Mapping, ours: float, low: float | None = None, high: float | 
         return "shown"
     if figure["class"] in EARNED and not figure["table"]:
         return "not decided"
-    if figure["rival"] and low is not None and low <= float(figure["rival"]) <= high:
-        return "not decided"
     value, unit = float(figure["value"]), _last_digit(figure)
     # binary floats cannot hold half a decimal unit exactly
     off = abs(ours - value) / (1 + 1e-9)
@@ -52,8 +51,10 @@ def judge(figure: Mapping, ours: float, low: float | None = None, high: float | 
     within = _within(figure, ours)
     if digits <= unit / 2 or off <= float(figure["tol"] or 0) or (within and not figure["tol"]):
         return "reproduced"
+    inside = low is not None and low <= float(figure["rival"] or "nan") <= high
     covered = low is not None and low <= value <= high
-    return "close" if covered or within or digits <= unit else "differs"
+    close = "not decided" if inside else "close"
+    return close if covered or within or digits <= unit else "differs"
 
 
 def _last_digit(figure):
@@ -75,14 +76,15 @@ class Scoreboard:
     `notebook` is its file name without the ending. The verdict is the first of these that holds:
 
     - shown: the figure is second-hand or from memory, or ours (its class): it decides nothing;
-    - not decided: other runs stand in for the paper's (the figure names no `table` of them), or our
-      own interval holds what the opposite claim would have printed (`rival`);
+    - not decided: other runs, or a guess at which, stand in for the paper's: the figure names no
+      `table` of them;
     - reproduced: ours, rounded as the figure is printed, is the figure (half a unit of its last
       digit); or lies within the row's tolerance, whose reason stands beside it; or, where there is
       none, within the published interval (one end for 'at least', 'at most');
     - close: our own interval covers the published value; or the published interval covers ours
       where a stricter tolerance outranks it; or ours is one unit of the last digit away, the cost
-      of computing from rounded numbers (a count must agree exactly);
+      of computing from rounded numbers (a count must agree exactly). But not decided, where our
+      interval also holds what the opposite claim would have printed (`rival`);
     - differs: anything else.
 
     What is not reproduced needs a note: the reason as far as known. Displayed, the board leaves
@@ -161,11 +163,11 @@ class Scoreboard:
         return [dict(row) for row in self._rows.values()]
 
     def table(self) -> pd.DataFrame:
-        """Return the board as text: key, published, ours (four digits), difference, verdict, note.
+        """Return the board as text: key, class, published, ours, difference, verdict, note.
 
         How this misleads: the difference is relative, and near zero it is large for nothing.
         """
-        columns = ["key", "published", "ours", "difference", "verdict", "note"]
+        columns = ["key", "class", "published", "ours", "difference", "verdict", "note"]
         return pd.DataFrame(map(tabulate, self._rows.values()), columns=columns)
 
     def _worst_first(self):
@@ -234,6 +236,7 @@ def tabulate(row: Mapping) -> dict[str, str]:
     ends = show(row["ours_low"], 3), show(row["ours_high"], 3)
     return {
         "key": row["key"],
+        "class": row["class"],
         "published": row["published"] + _interval(row["low"], row["high"]),
         "ours": show(ours) + _interval(*ends),
         "difference": difference.replace("+0.00", "0.00"),
@@ -293,8 +296,7 @@ def text_board(rows: list[dict]) -> str:
         part = list(part)
         lines.append(f"{notebook}: {tally(part)}")
         for cells in map(tabulate, part):
-            said = "  {verdict:<11}  {key:<44}  published {published}  ours {ours}  {difference}"
-            lines.append(said.format(**cells).rstrip())
+            lines.append(_LINE.format(**cells).rstrip())
             if cells["verdict"] != "reproduced":
                 lines.append(f"{'':15}{cells['note']}")
     return "\n".join([*lines, f"all notebooks: {tally(rows)}"])

@@ -1,8 +1,9 @@
 """The ledger: the state of every published figure and why it changed; lines are only ever added.
 
-A figure's state is what is published of it, how it is earned and judged, and its verdict on the
-board. Each line of ``data/ledger.csv`` is sealed with a hash of itself and of the seal before it,
-so that no figure, tolerance or verdict changes, and none leaves, without a line that says why.
+A figure's state is what is published of it, how it is earned and judged, a hash of what is said of
+it in words, and its verdict on the board. Each line of ``data/ledger.csv`` is sealed with a hash of
+itself and of the seal before it, so that no figure, tolerance or verdict changes, and none leaves,
+without a line that says why.
 """
 
 from collections.abc import Mapping
@@ -28,8 +29,14 @@ def states(rows: list[dict]) -> dict[str, str]:
     found = {}
     for figure in published().to_dict("records"):
         parts = [f"{name} {figure[name]}" for name in SEALED if figure[name]]
-        found[figure["key"]] = "; ".join([*parts, verdicts.get(figure["key"], "not checked")])
+        words = _hash([str(value) for name, value in figure.items() if name not in SEALED])
+        verdict = verdicts.get(figure["key"], "not checked")
+        found[figure["key"]] = "; ".join([*parts, f"words {words[:6]}", verdict])
     return found
+
+
+def _hash(texts):
+    return sha256("\n".join(texts).encode()).hexdigest()
 
 
 def read() -> list[dict]:
@@ -47,8 +54,7 @@ def changes(rows: list[dict]) -> dict[str, tuple[str, str]]:
 
 def seal(before: str, line: Mapping) -> str:
     """Return the seal of a line that follows the seal `before`."""
-    text = "\n".join([before, line["key"], line["state"], line["because"]])
-    return sha256(text.encode()).hexdigest()[:12]
+    return _hash([before, line["key"], line["state"], line["because"]])[:12]
 
 
 def add(changed: Mapping[str, tuple[str, str]], because: Mapping[str, str]) -> None:
