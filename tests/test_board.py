@@ -322,7 +322,7 @@ def test_text_and_markdown_boards():
         "| other runs stand in | 0 | 0 | 0 | 1 | 0 |",
         "| **all** | 1 | 0 | 1 | 1 | 0 |",
     ]
-    assert "0 reproduced, 0 close, 0 differ. Shown" in page[6]
+    assert "0 reproduced, 0 close, 0 differ, 0 not decided. Shown" in page[6]
     assert (
         f"source: 1. Published figures that no notebook checks: {len(published()) - 4}." in page[6]
     )
