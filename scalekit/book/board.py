@@ -324,11 +324,11 @@ def markdown_board(rows: list[dict]) -> str:
     out += [line(["**all**", *total]), ""]
     rest = [row for row in rows if row["class"] not in EARNED]
     shown = sum(row["verdict"] == "shown" for row in rows)
-    open_ = sum(row["verdict"] == "not decided" for row in rest)
+    unsettled = sum(row["verdict"] == "not decided" for row in rest)
     out += [
-        f"Beside it, by arithmetic on printed constants or by simulation: {_words(rest)}, {open_} "
-        f"not decided. Shown without a verdict, for we have not seen their source: {shown}. "
-        f"{_unchecked(rows)}",
+        f"Beside it, by arithmetic on printed constants or by simulation: {_words(rest)}, "
+        f"{unsettled} not decided. Shown without a verdict, for we have not seen their source: "
+        f"{shown}. {_unchecked(rows)}",
         "",
     ]
     off = [tabulate(row) for row in rows if row["verdict"] == "differs"]

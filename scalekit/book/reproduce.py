@@ -105,6 +105,8 @@ def execute(path: Path) -> tuple:
         kernel_name="python3",
         record_timing=False,
         store_widget_state=False,
+        # where print's pieces break is chance
+        coalesce_streams=True,
         # the kernel's advice would cut through the progress bar
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(path.parent)}},
