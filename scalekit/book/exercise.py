@@ -1,28 +1,23 @@
 """Checks for the exercises of the notebooks: a hint, never the answer."""
 
 import math
+import tomllib
 from collections.abc import Sequence, Set
+from functools import cache
 from typing import Any
 
-from scalekit.words import is_number
+from scalekit.tables.load import folder
+from scalekit.words import check_known, is_number, require
 
 
-def check(
-    answer: Any,
-    expected: Any,
-    *,
-    rtol: float | None = None,
-    atol: float | None = None,
-    low: str | None = None,
-    high: str | None = None,
-    name: str = "Exercise",
-) -> None:
-    """Check an answer to an exercise and print one line: right, a hint, or not answered yet.
+def check(key: str, answer: Any) -> None:
+    """Check an answer to an exercise of a notebook, or a guess, and print one line.
 
-    An answer is a number, text, True or False, a set or a sequence; ``...`` is none yet. Text is
-    compared without case and outer blanks, a set without order, a sequence element by element. A
-    number is right within either of `rtol` (relative) and `atol` (absolute), or 1 % without both;
-    `low` and `high` are hints for one too low and too high. The line begins with `name`.
+    The line says right, a hint, or not answered yet. `key` names the notebook and the exercise,
+    ``"04a/1"``, or the guess, ``"04a/guess-1"``. An `answer` is a number, text, True or False, a
+    set or a sequence; ``...`` is none yet. What is expected, how near a number must come, and the
+    hints stand in ``data/exercises/<notebook>.toml``, so that no cell shows an answer. Text is
+    compared without case and outer blanks, a set without order, a sequence element by element.
 
     Notes
     -----
@@ -30,24 +25,57 @@ def check(
 
     Examples
     --------
-    >>> check(..., 0.5, name="Exercise 1")
+    >>> check("00/1", ...)
     Exercise 1: not answered yet.
-    >>> check(0.46, 0.5, rtol=0.02, low="Which exponent goes on top?", name="Exercise 1")
-    Exercise 1: too low. Which exponent goes on top?
-    >>> check(0.5004, 0.5, name="Exercise 1")
-    Exercise 1: right.
+    >>> check("00/1", 5)
+    Exercise 1: too high. Too many runs? Count those you fitted.
     """
-    if expected is ... or (is_number(expected) and math.isnan(expected)):
-        raise ValueError(
-            f"check: expected is {expected!r}, which no answer can match; pass the right answer."
-        )
-    if rtol is None and atol is None:
+    require(
+        isinstance(key, str),
+        f"check: the key comes first, text such as '04a/1', then the answer; got {key!r}.",
+    )
+    entries = _entries()
+    check_known("check", "exercise", [key], entries)
+    entry = entries[key]
+    number = key.partition("/")[2]
+    name = f"Exercise {number}"
+    if number.startswith("guess-"):
+        name = f"Guess {number.removeprefix('guess-')}"
+    print(f"{name}: {verdict(answer, **entry)}")
+
+
+@cache
+def _entries():
+    """Entries of all notebooks, by key."""
+    found = {}
+    for path in sorted((folder() / "exercises").glob("*.toml")):
+        found |= tomllib.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def verdict(
+    given: Any,
+    answer: Any,
+    *,
+    unordered: bool = False,
+    rtol: float = 0.0,
+    atol: float = 0.0,
+    low: str = "",
+    high: str = "",
+    hint: str = "",
+) -> str:
+    """Judge what is given against the expected answer, by what kind of thing that is.
+
+    A number is right within either of `rtol` (relative) and `atol` (absolute), or 1 % without
+    both; `low` and `high` are hints for one too low and too high, `hint` for whatever is no number.
+    An `unordered` list is a set.
+    """
+    if not rtol and not atol:
         rtol = 0.01
-    rtol, atol = rtol or 0.0, atol or 0.0
-    if not (rtol >= 0 and atol >= 0):
-        raise ValueError(f"check: rtol {rtol} and atol {atol} must be numbers, not negative.")
-    answer, expected = _plain(answer), _plain(expected)
-    print(f"{name}: {_verdict(answer, expected, rtol=rtol, atol=atol, low=low, high=high)}")
+    expected = set(answer) if unordered else answer
+    found = _judge(_plain(given), expected, rtol=rtol, atol=atol, low=low, high=high)
+    wrong = found != "right." and given is not ...
+    return f"{found} {hint}".rstrip() if wrong else found
 
 
 def _plain(x):
@@ -55,7 +83,7 @@ def _plain(x):
     return x.tolist() if hasattr(x, "tolist") else x
 
 
-def _verdict(answer, expected, **near):
+def _judge(answer, expected, **near):
     """Judge by what kind of thing is expected; `near` is for numbers."""
     got = f"got a {type(answer).__name__}"
     if answer is ...:
@@ -87,7 +115,7 @@ def _number(answer, expected, got, rtol, atol, low, high):
     if abs(answer - expected) <= max(atol, rtol * abs(expected)):
         return "right."
     side, hint = ("low", low) if answer < expected else ("high", high)
-    return f"too {side}. {hint or ''}".rstrip()
+    return f"too {side}. {hint}".rstrip()
 
 
 def _set(answer, expected, got):
@@ -103,7 +131,7 @@ def _list(answer, expected, got, **near):
     if len(answer) != len(expected):
         return f"{len(expected)} values are wanted, got {len(answer)}."
     for i, pair in enumerate(zip(answer, expected, strict=True), start=1):
-        verdict = _verdict(*pair, **near)
-        if verdict != "right.":
-            return f"value {i}: {verdict}"
+        found = _judge(*pair, **near)
+        if found != "right.":
+            return f"value {i}: {found}"
     return "right."
