@@ -119,3 +119,38 @@ def test_the_parts_of_a_curve_meet_where_no_point_was_computed():
         [[-1, 0], [0, 1]],
         [[0, 1], [1, 2], [2, 3]],
     ]
+
+
+def test_many_numbers_get_six_bins_with_round_edges():
+    values = np.geomspace(5.7e7, 1.6e10, 40)
+    colours = axes.gradient(values)
+    edges = colours.norm.boundaries
+    assert edges[0] <= values[0] and edges[-1] >= values[-1]
+    assert all(float(f"{edge:.0e}") == edge for edge in edges)
+    # (40, 4)
+    assert len(np.unique(colours.to_rgba(values), axis=0)) == len(edges) - 1 == 6
+    assert axes.gradient(np.linspace(-1, 1, 20)).norm.boundaries[0] <= -1
+
+
+@pytest.mark.parametrize(("low", "high"), [(2.0, 3.0), (1e6, 1e6 * 1.2), (3e-4, 9e9), (1, 2)])
+def test_edges_cover_any_range(low, high):
+    edges = axes.gradient(np.geomspace(low, high, 30)).norm.boundaries
+    assert edges[0] <= low and edges[-1] >= high and np.all(np.diff(edges) > 0)
+    assert len(edges) >= 4
+
+
+def test_lines_are_labelled_at_their_right_ends():
+    ax = plt.subplots()[1]
+    for height in (1.0, 1.001, 2.0):
+        ax.plot([1, 2], [1, height], label=f"to {height}", color="C0")
+    # its dashed part reaches further
+    ax.plot([1, 2], [3, 3], label="level", color="C1")
+    ax.plot([2, 3], [3, 3], "--", color="C1")
+    ax.legend()
+    plot.label_lines(ax)
+    assert ax.get_legend() is None
+    texts = {text.get_text(): text for text in ax.texts}
+    assert set(texts) == {"to 1.0", "to 1.001", "to 2.0", "level"}
+    assert texts["level"].xy == pytest.approx((3, 3))
+    ups = [texts[name].xyann[1] for name in ("to 1.0", "to 1.001", "to 2.0")]
+    assert ups[0] == 0 and ups[1] > 9 and ups[2] == 0

@@ -112,7 +112,7 @@ def test_the_core_is_read_in_an_afternoon():
 
 
 def test_the_package_is_thin():
-    assert sum(thinness(tree) for tree in MODULES.values()) <= 4350
+    assert sum(thinness(tree) for tree in MODULES.values()) <= 4420
 
 
 def test_it_is_counted_so_that_density_buys_nothing():
@@ -124,7 +124,7 @@ def test_it_is_counted_so_that_density_buys_nothing():
 
 def test_it_is_short():
     lines = [path.read_text("utf-8").count("\n") for path in PACKAGE.rglob("*.py")]
-    assert sum(lines) <= 7890
+    assert sum(lines) <= 7990
 
 
 def test_every_public_name_has_hints():

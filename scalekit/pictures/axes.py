@@ -130,9 +130,17 @@ def distinct(items: Iterable, first: int = 0) -> Iterable[tuple]:
 
 
 def gradient(values: ArrayLike) -> plt.cm.ScalarMappable:
-    """Return colours of ordered values: viridis, in logs if all are positive."""
-    # Viridis goes on a tenth beyond the highest value, for its end is too pale on white.
-    low, high = float(np.min(values)), float(np.max(values))
+    """Return colours of ordered values: viridis, in logs if all are positive, else in steps.
+
+    More than ten different values get six bins with round edges: an eye tells six colours apart.
+    """
+    different = np.unique(np.asarray(values, float))
+    low, high = different[[0, -1]]
+    if len(different) > 10:
+        edges = _edges(low, high)
+        # Viridis stops short of its end, which is too pale on white.
+        steps = colors.ListedColormap(plt.cm.viridis(np.linspace(0, 0.9, len(edges) - 1)))
+        return plt.cm.ScalarMappable(colors.BoundaryNorm(edges, steps.N), steps)
     if 0 < low < high:
         norm = colors.LogNorm(low, high * (high / low) ** 0.1)
     else:
@@ -140,11 +148,65 @@ def gradient(values: ArrayLike) -> plt.cm.ScalarMappable:
     return plt.cm.ScalarMappable(norm, "viridis")
 
 
+def _edges(low, high):
+    """Return about seven round numbers that cover a range evenly, in logs where it is positive."""
+    if low <= 0:
+        return ticker.MaxNLocator(6).tick_values(low, high)
+    inner = np.geomspace(low, high, 7)[1:-1]
+    # as many digits as tell neighbours apart
+    digits = max(0, int(np.ceil(-np.log10(inner[1] / inner[0] - 1))))
+    unit = 10.0 ** (np.floor(np.log10([low, high])) - digits)
+    ends = np.floor(low / unit[0]) * unit[0], np.ceil(high / unit[1]) * unit[1]
+    return np.unique([ends[0], *(float(f"{v:.{digits}e}") for v in inner), ends[1]])
+
+
 def colorbar(ax: plt.Axes, colours: plt.cm.ScalarMappable, column: str) -> None:
     """Draw the bar that reads the colours of a column."""
     bar = ax.figure.colorbar(colours, ax=ax, pad=0.02, label=LABELS.get(column, column))
-    round_ticks(bar.ax.yaxis)
+    if isinstance(colours.norm, colors.BoundaryNorm):
+        bar.set_ticks(colours.norm.boundaries, labels=map(human, colours.norm.boundaries))
+        bar.ax.minorticks_off()
+    else:
+        round_ticks(bar.ax.yaxis)
     bar.outline.set_visible(False)
+
+
+def label_lines(ax: plt.Axes) -> None:
+    """Write the label of each line at its right end, in its colour, in place of the legend.
+
+    Call it last: labels that would touch are moved apart by the limits that the axes then have.
+
+    Examples
+    --------
+    >>> ax = new_axes()
+    >>> line = ax.plot([1, 2], [1, 2], label="twice as large")
+    >>> label_lines(ax)
+    """
+    # limits and layout are settled late
+    ax.figure.draw_without_rendering()
+    ends = [(*_right_end(ax, line), line) for line in ax.get_lines() if line.get_label()[0] != "_"]
+    height = 1.3 * 9 * ax.figure.dpi / 72
+    placed = []
+    for x, y, line in sorted(ends, key=lambda end: end[1]):
+        beside = [other + height for at, other in placed if abs(at - x) < 8 * height]
+        placed.append((x, max([y, *beside])))
+        up = (placed[-1][1] - y) * 72 / ax.figure.dpi
+        at = ax.transData.inverted().transform((x, y))
+        look = {"color": line.get_color(), "fontsize": 9, "va": "center"}
+        ax.annotate(line.get_label(), at, (5, up), textcoords="offset points", **look)
+    if ax.get_legend():
+        ax.get_legend().remove()
+
+
+def _right_end(ax, line):
+    """Return where, in pixels, the last visible point of a line lies, its dashed part included."""
+    parts = [other for other in ax.get_lines() if other.get_label()[0] == "_"]
+    same = [other for other in parts if other.get_color() == line.get_color()]
+    # (points, 2) in pixels
+    points = np.vstack([ax.transData.transform(part.get_xydata()) for part in (line, *same)])
+    low, high = ax.bbox.min, ax.bbox.max
+    inside = points[((points >= low - 1) & (points <= high + 1)).all(axis=1)]
+    return inside[inside[:, 0].argmax()] if len(inside) else ax.bbox.max
 
 
 def solid_inside(
