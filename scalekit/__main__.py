@@ -31,7 +31,7 @@ def _parser():
         "reproduce", help="execute the notebooks and hold the board against its record"
     )
     run.add_argument(
-        "names", nargs="*", metavar="NAME", help="notebooks, such as 02_chinchilla; all by default"
+        "names", nargs="*", metavar="NAME", help="notebooks, such as 02a_chinchilla; all by default"
     )
     run.add_argument(
         "--save", action="store_true", help="write outputs, data/board.csv and the README's board"

@@ -106,7 +106,7 @@ def test_verdicts(row, ours, interval, verdict):
 
 
 def test_what_is_not_reproduced_needs_a_note():
-    board = Scoreboard("02_chinchilla")
+    board = Scoreboard("02b_chinchilla_replicated")
     with pytest.raises(ValueError, match=r"differs.*say why"):
         board.check("hoffmann2022/E", 1.817)
     with pytest.raises(ValueError, match=r"close.*say why"):
@@ -155,7 +155,7 @@ def test_record_is_rounded_and_judged_as_rounded():
 
 
 def test_board_prints_and_leaves_its_record():
-    board = Scoreboard("02_chinchilla")
+    board = Scoreboard("02b_chinchilla_replicated")
     board.check("hoffmann2022/a_approach2", 0.52041, 0.504, 0.532, note="wide")
     board.check("hoffmann2022/E", 1.8172, note="other <runs>")
     assert repr(board) == repr(board)

@@ -181,7 +181,7 @@ def test_a_tolerance_widened_is_seen(copy):
     (said,) = audit()
     assert said.startswith(f"{DIFFERS}: the ledger has")
     assert "tol 1;" in said
-    assert said.endswith("reproduced in 02_chinchilla'")
+    assert said.endswith("reproduced in 02b_chinchilla_replicated'")
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_the_wheel_holds_the_package_and_its_data(site):
     assert odd == []
     package = site / "scalekit"
     assert (package / "py.typed").is_file()
-    for kind in ("laws/*.toml", "*.csv", "*.meta.json"):
+    for kind in ("laws/*.toml", "exercises/*.toml", "*.csv", "*.meta.json"):
         there = {path.name for path in (ROOT / "data").glob(kind)}
         assert there
         assert {path.name for path in (package / "_data").glob(kind)} == there

@@ -11,7 +11,8 @@ from scalekit.tables import load
 NOTEBOOKS = {
     "00_start_here",
     "01_kaplan",
-    "02_chinchilla",
+    "02a_chinchilla",
+    "02b_chinchilla_replicated",
     "03_kaplan_vs_chinchilla",
     "04a_downstream_loss_to_error",
     "04b_downstream_many_models",

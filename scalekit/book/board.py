@@ -103,7 +103,7 @@ class Scoreboard:
 
     Examples
     --------
-    >>> board = Scoreboard("02_chinchilla")
+    >>> board = Scoreboard("02b_chinchilla_replicated")
     >>> board.check("hoffmann2022/alpha", 0.3392)
     'reproduced'
     """
@@ -112,7 +112,7 @@ class Scoreboard:
         if not isinstance(notebook, str) or not re.fullmatch(r"\w[\w.-]*", notebook):
             raise ValueError(
                 f"Scoreboard: {notebook!r} is no notebook name; pass the file name without .ipynb, "
-                "as '02_chinchilla'."
+                "as '02a_chinchilla'."
             )
         self.notebook = notebook
         self._rows = {}
@@ -133,7 +133,7 @@ class Scoreboard:
 
         Examples
         --------
-        >>> board = Scoreboard("02_chinchilla")
+        >>> board = Scoreboard("02b_chinchilla_replicated")
         >>> board.check("hoffmann2022/E", 1.817, note="refit on the reconstructed runs")
         'differs'
         """
