@@ -67,7 +67,7 @@ def test_a_hint_for_what_is_no_number():
 
 
 def test_a_key_that_is_none():
-    with pytest.raises(ValueError, match=r"no exercise '00/l'\. Did you mean '00/1'\?"):
+    with pytest.raises(ValueError, match=r"no exercise '00/l'\. Did you mean '00/"):
         check("00/l", 1)
     with pytest.raises(ValueError, match="the key comes first, text such as '04a/1'"):
         check(0.5, "04a/1")
