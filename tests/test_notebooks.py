@@ -148,3 +148,10 @@ def test_outputs_are_saved_in_order(stem):
     assert counts == list(range(1, len(counts) + 1))
     for cell in cells(stem, "code"):
         assert not any(out["output_type"] == "error" for out in cell["outputs"])
+        shown = "".join(
+            "".join(out.get("data", {}).get("text/plain", "")) for out in cell["outputs"]
+        )
+        # what a drawing call returns is no result
+        assert not re.search(r"^\[?(Text|<matplotlib)|\b0x[0-9a-f]{6,}", shown), cell["source"][
+            -80:
+        ]
