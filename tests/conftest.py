@@ -11,6 +11,8 @@ mpl.use("Agg")
 
 CHINCHILLA = "L(N, D) = E + A/N**alpha + B/D**beta"
 FLOOR = "L(N) = E + A/N**alpha"
+_FOLDER = sk.data.folder().parent / "notebooks"
+NOTEBOOKS = {path.stem: path for path in sorted(_FOLDER.glob("*.ipynb"))}
 
 
 def plant(law, n=60, noise=0.0, seed=0, span=None, **true):

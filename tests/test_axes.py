@@ -144,8 +144,8 @@ def test_lines_are_labelled_at_their_right_ends():
     for height in (1.0, 1.001, 2.0):
         ax.plot([1, 2], [1, height], label=f"to {height}", color="C0")
     # its dashed part reaches further
-    ax.plot([1, 2], [3, 3], label="level", color="C1")
-    ax.plot([2, 3], [3, 3], "--", color="C1")
+    ax.plot([1, 2], [3, 3], label="level", color=np.array([1.0, 0.0, 0.0]))
+    ax.plot([2, 3], [3, 3], "--", color=(1, 0, 0))
     ax.legend()
     plot.label_lines(ax)
     assert ax.get_legend() is None

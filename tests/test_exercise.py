@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import NOTEBOOKS
 
 import scalekit as sk
 from scalekit.book.exercise import check, verdict
@@ -75,7 +76,6 @@ def test_a_key_that_is_none():
 
 # the notebooks' exercises -------------------------------------------------------------------------
 
-NOTEBOOKS = {path.stem: path for path in sorted((folder().parent / "notebooks").glob("*.ipynb"))}
 FIELDS = {"answer", "unordered", "rtol", "atol", "low", "high", "hint"}
 CALL = re.compile(r"sk\.check\((.*?),")
 

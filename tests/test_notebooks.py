@@ -7,10 +7,8 @@ from itertools import pairwise
 from statistics import median
 
 import pytest
+from conftest import NOTEBOOKS
 
-from scalekit.tables.load import folder
-
-NOTEBOOKS = {path.stem: path for path in sorted((folder().parent / "notebooks").glob("*.ipynb"))}
 # In this order; a notebook without a board has nothing to compare.
 SECTIONS = ("Data", "Compare with the paper", "Explore", "Exercises", "Key points")
 PARAMETERS = "# Parameters: the only cell to edit."

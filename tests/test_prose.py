@@ -6,10 +6,9 @@ import re
 import tomllib
 
 import pytest
+from conftest import NOTEBOOKS
 
 from scalekit.tables.load import folder
-
-NOTEBOOKS = {path.stem: path for path in sorted((folder().parent / "notebooks").glob("*.ipynb"))}
 
 # Numbers that prose may have without a cell that prints them: by notebook, each with its reason.
 EXEMPT = {}

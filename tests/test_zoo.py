@@ -12,8 +12,8 @@ from matplotlib.mathtext import MathTextParser
 
 import scalekit as sk
 from scalekit.book.published import DECIDING, SHOWN
-from scalekit.formulas import zoo
 from scalekit.formulas.zoo import as_law
+from scalekit.tables import load
 
 FILES = sorted((sk.data.folder() / "laws").glob("*.toml"))
 ENTRIES = [
@@ -150,7 +150,7 @@ def test_unknown_names():
 
 def test_files_are_read_once(monkeypatch):
     before = sk.laws()
-    monkeypatch.setattr(zoo, "folder", None)
+    monkeypatch.setattr(load, "folder", None)
     assert sk.laws().equals(before)
 
 

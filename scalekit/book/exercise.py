@@ -1,12 +1,10 @@
 """Checks for the exercises of the notebooks: a hint, never the answer."""
 
 import math
-import tomllib
 from collections.abc import Sequence, Set
-from functools import cache
 from typing import Any
 
-from scalekit.tables.load import folder
+from scalekit.tables.load import entries
 from scalekit.words import check_known, is_number, require
 
 
@@ -34,23 +32,13 @@ def check(key: str, answer: Any) -> None:
         isinstance(key, str),
         f"check: the key comes first, text such as '04a/1', then the answer; got {key!r}.",
     )
-    entries = _entries()
-    check_known("check", "exercise", [key], entries)
-    entry = entries[key]
+    exercises = entries("exercises")
+    check_known("check", "exercise", [key], exercises)
     number = key.partition("/")[2]
     name = f"Exercise {number}"
     if number.startswith("guess-"):
         name = f"Guess {number.removeprefix('guess-')}"
-    print(f"{name}: {verdict(answer, **entry)}")
-
-
-@cache
-def _entries():
-    """Entries of all notebooks, by key."""
-    found = {}
-    for path in sorted((folder() / "exercises").glob("*.toml")):
-        found |= tomllib.loads(path.read_text(encoding="utf-8"))
-    return found
+    print(f"{name}: {verdict(answer, **exercises[key])}")
 
 
 def verdict(

@@ -1,27 +1,17 @@
 """The zoo: published laws as data, each an entry of data/laws/<theme>.toml."""
 
-import tomllib
 from functools import cache
 
 import pandas as pd
 
 from scalekit.formulas.law import Law
-from scalekit.tables.load import folder
+from scalekit.tables.load import entries
 from scalekit.words import check_known, unknown
 
 
 @cache
-def _entries():
-    """Entries of all themes, by name."""
-    found = {}
-    for path in sorted((folder() / "laws").glob("*.toml")):
-        found |= tomllib.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-@cache
 def _build(name):
-    return Law(name=name, **_entries()[name])
+    return Law(name=name, **entries("laws")[name])
 
 
 def law(name: str) -> Law:
@@ -39,9 +29,9 @@ def law(name: str) -> Law:
     """
     if not isinstance(name, str):
         raise ValueError(f"law: a name such as 'chinchilla' is wanted; got {type(name).__name__}.")
-    if name not in _entries():
+    if name not in entries("laws"):
         mend = " Or write a formula, as in 'L(N) = A/N**alpha'."
-        raise ValueError(unknown("law", "law", name, _entries()) + mend)
+        raise ValueError(unknown("law", "law", name, entries("laws")) + mend)
     return _build(name)
 
 
@@ -58,7 +48,7 @@ def laws(theme: str | None = None) -> pd.DataFrame:
     >>> "chinchilla" in laws().index
     True
     """
-    table = pd.DataFrame.from_dict(_entries(), orient="index").rename_axis("name")
+    table = pd.DataFrame.from_dict(entries("laws"), orient="index").rename_axis("name")
     published = table["published"].map(", ".join, na_action="ignore").fillna("")
     table = table[["title", "theme", "formula", "paper"]].assign(published=published)
     if theme is None:

@@ -184,7 +184,7 @@ def label_lines(ax: plt.Axes) -> None:
     """
     # limits and layout are settled late
     ax.figure.draw_without_rendering()
-    ends = [(*_right_end(ax, line), line) for line in ax.get_lines() if line.get_label()[0] != "_"]
+    ends = [(*_right_end(ax, line), line) for line in ax.get_lines() if line.get_label()[:1] != "_"]
     height = 1.3 * 9 * ax.figure.dpi / 72
     placed = []
     for x, y, line in sorted(ends, key=lambda end: end[1]):
@@ -200,8 +200,8 @@ def label_lines(ax: plt.Axes) -> None:
 
 def _right_end(ax, line):
     """Return where, in pixels, the last visible point of a line lies, its dashed part included."""
-    parts = [other for other in ax.get_lines() if other.get_label()[0] == "_"]
-    same = [other for other in parts if other.get_color() == line.get_color()]
+    parts = [other for other in ax.get_lines() if other.get_label()[:1] == "_"]
+    same = [other for other in parts if colors.same_color(other.get_color(), line.get_color())]
     # (points, 2) in pixels
     points = np.vstack([ax.transData.transform(part.get_xydata()) for part in (line, *same)])
     low, high = ax.bbox.min, ax.bbox.max

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from functools import lru_cache
+import tomllib
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,15 @@ def folder() -> Path:
 def names(ending: str = ".meta.json") -> list[str]:
     """List the names of the data sets, which are those of the files with this ending."""
     return sorted(path.name.removesuffix(ending) for path in folder().glob(f"*{ending}"))
+
+
+@cache
+def entries(kind: str) -> dict:
+    """Return the entries of all ``data/<kind>/*.toml`` by their names."""
+    found = {}
+    for path in sorted((folder() / kind).glob("*.toml")):
+        found |= tomllib.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def card(name: str) -> dict:
